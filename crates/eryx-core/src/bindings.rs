@@ -1,0 +1,11 @@
+//! The guest's interface, generated from `wit/`.
+
+wasmtime::component::bindgen!({
+    path: "../../wit",
+    world: "sandbox",
+    imports: {
+        "eryx:runtime/waiting.wait": async | trappable,
+        default: trappable,
+    },
+    exports: { default: async },
+});

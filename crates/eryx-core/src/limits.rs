@@ -1,0 +1,109 @@
+use crate::Error;
+use std::time::Duration;
+
+/// What one run may use. Every limit is on unless it is lifted.
+///
+/// ```
+/// use eryx_core::ResourceLimits;
+/// use std::time::Duration;
+///
+/// let limits = ResourceLimits::default().with_timeout(Duration::from_secs(2));
+/// assert_eq!(limits.timeout, Some(Duration::from_secs(2)));
+/// assert_eq!(limits.memory_bytes, 256 << 20);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ResourceLimits {
+    /// Wall time from the start of the run, waiting included. 30 s; `None`
+    /// lifts the limit.
+    pub timeout: Option<Duration>,
+    /// Linear memory of the interpreter, its own share of about 20 MiB
+    /// included. 256 MiB.
+    pub memory_bytes: u64,
+    /// Bytes kept of standard output. 1 MiB.
+    pub stdout_bytes: u64,
+    /// Bytes kept of standard error. 1 MiB.
+    pub stderr_bytes: u64,
+    /// What happens to a program that prints more. It runs on.
+    pub output_policy: OutputPolicy,
+    /// Bytes kept of a traceback, and of an exception's message. 64 KiB.
+    pub traceback_bytes: u32,
+    /// Bytes kept of the result. 1 MiB.
+    pub result_bytes: u32,
+}
+
+/// What happens when a program prints more than it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum OutputPolicy {
+    /// It runs on; what is too much is dropped, and
+    /// [`Truncated`](crate::Truncated) tells.
+    #[default]
+    Truncate,
+    /// The run ends with [`Error::Output`].
+    Stop,
+}
+
+impl Default for ResourceLimits {
+    fn default() -> Self {
+        Self {
+            timeout: Some(Duration::from_secs(30)),
+            memory_bytes: 256 << 20,
+            stdout_bytes: 1 << 20,
+            stderr_bytes: 1 << 20,
+            output_policy: OutputPolicy::Truncate,
+            traceback_bytes: 64 << 10,
+            result_bytes: 1 << 20,
+        }
+    }
+}
+
+impl ResourceLimits {
+    /// Sets [`timeout`](Self::timeout).
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Lets runs take as long as they like.
+    #[must_use]
+    pub fn without_timeout(mut self) -> Self {
+        self.timeout = None;
+        self
+    }
+
+    /// Sets [`memory_bytes`](Self::memory_bytes).
+    #[must_use]
+    pub fn with_memory_bytes(mut self, bytes: u64) -> Self {
+        self.memory_bytes = bytes;
+        self
+    }
+
+    /// Sets [`stdout_bytes`](Self::stdout_bytes) and
+    /// [`stderr_bytes`](Self::stderr_bytes).
+    #[must_use]
+    pub fn with_output_bytes(mut self, bytes: u64) -> Self {
+        self.stdout_bytes = bytes;
+        self.stderr_bytes = bytes;
+        self
+    }
+
+    /// Sets [`output_policy`](Self::output_policy).
+    #[must_use]
+    pub fn with_output_policy(mut self, policy: OutputPolicy) -> Self {
+        self.output_policy = policy;
+        self
+    }
+
+    /// Refuses limits under which no program can run.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.timeout == Some(Duration::ZERO) {
+            return Err(Error::Config(
+                "the timeout is zero: give a run at least a few milliseconds, or lift the limit"
+                    .into(),
+            ));
+        }
+        Ok(())
+    }
+}

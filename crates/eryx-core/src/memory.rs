@@ -1,0 +1,57 @@
+use wasmtime::ResourceLimiter;
+
+/// Counts a store's linear memory and keeps it under a limit.
+#[derive(Debug)]
+pub struct MemoryTracker {
+    limit: u64,
+    peak: u64,
+    refused: bool,
+}
+
+impl MemoryTracker {
+    pub(crate) fn new(limit: u64) -> Self {
+        Self { limit, peak: 0, refused: false }
+    }
+
+    /// The limit in bytes.
+    pub fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// The most bytes there have been.
+    pub fn peak(&self) -> u64 {
+        self.peak
+    }
+
+    /// Whether the guest ever asked for more than the limit.
+    pub fn was_refused(&self) -> bool {
+        self.refused
+    }
+}
+
+impl ResourceLimiter for MemoryTracker {
+    fn memory_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let wanted = u64::try_from(desired).unwrap_or(u64::MAX);
+        if wanted > self.limit || maximum.is_some_and(|maximum| desired > maximum) {
+            self.refused = true;
+            return Ok(false);
+        }
+        self.peak = self.peak.max(wanted);
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        // The runtime's tables have their full size from the start.
+        Ok(current == 0 || desired <= current)
+    }
+}

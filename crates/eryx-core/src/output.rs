@@ -1,0 +1,56 @@
+use crate::OutputText;
+use std::time::Duration;
+
+/// What a run left behind, however it ended.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct ExecutionOutput {
+    /// What was printed to descriptor 1.
+    pub stdout: OutputText,
+    /// What was printed to descriptor 2. An exception that nobody caught is not
+    /// in it but in the error.
+    pub stderr: OutputText,
+    /// The value of the last statement, if that is an expression and not
+    /// `None`; or of the variable that was asked for.
+    pub result: Option<PythonValue>,
+    /// 0, or what the program gave `sys.exit`.
+    pub exit_status: i32,
+    /// The most linear memory the interpreter had.
+    pub peak_memory_bytes: u64,
+    /// Wall time, the interpreter's start included.
+    pub duration: Duration,
+    /// What a limit cut.
+    pub truncated: Truncated,
+}
+
+/// What did not fit into its limit and was cut.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Truncated {
+    /// [`ExecutionOutput::stdout`].
+    pub stdout: bool,
+    /// [`ExecutionOutput::stderr`].
+    pub stderr: bool,
+    /// [`ExecutionOutput::result`].
+    pub result: bool,
+}
+
+/// A Python value that left the sandbox as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PythonValue {
+    /// The value as JSON, after the rules of Python's `json.dumps`; integers
+    /// have all their digits.
+    Json(String),
+    /// The `repr` of a value that JSON cannot hold.
+    Repr(String),
+}
+
+impl PythonValue {
+    /// The JSON text or the `repr`.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Json(text) | Self::Repr(text) => text,
+        }
+    }
+}

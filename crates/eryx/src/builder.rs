@@ -1,0 +1,93 @@
+use crate::{Sandbox, runtime};
+use eryx_core::{
+    CompileEvent, Error, ExecutorBuilder, MinimalState, PythonExecutor, ResourceLimits, RunOptions,
+    RuntimeSource,
+};
+use std::fmt;
+
+/// Sets up a [`Sandbox`].
+///
+/// | setting | default |
+/// |---|---|
+/// | runtime | the one built into the program |
+/// | limits | [`ResourceLimits::default`] |
+/// | file name | `main.py` |
+/// | arguments | none |
+#[must_use = "nothing is loaded before `build`"]
+pub struct SandboxBuilder {
+    runtime: Runtime,
+    options: RunOptions,
+    notice: Box<dyn Fn(CompileEvent)>,
+}
+
+enum Runtime {
+    Embedded,
+    From(RuntimeSource),
+    Loaded(PythonExecutor),
+}
+
+impl SandboxBuilder {
+    pub(crate) fn new() -> Self {
+        let options = RunOptions::default();
+        Self { runtime: Runtime::Embedded, options, notice: Box::new(|_| ()) }
+    }
+
+    /// Loads this runtime instead of the one built in.
+    pub fn runtime(mut self, source: RuntimeSource) -> Self {
+        self.runtime = Runtime::From(source);
+        self
+    }
+
+    /// Uses a runtime that is loaded already.
+    pub fn executor(mut self, executor: PythonExecutor) -> Self {
+        self.runtime = Runtime::Loaded(executor);
+        self
+    }
+
+    /// Sets what each run may use.
+    pub fn limits(mut self, limits: ResourceLimits) -> Self {
+        self.options.limits = limits;
+        self
+    }
+
+    /// Sets the name that tracebacks, `__file__` and `sys.argv[0]` show.
+    pub fn filename(mut self, filename: impl Into<String>) -> Self {
+        self.options.filename = filename.into();
+        self
+    }
+
+    /// Sets `sys.argv` after the program's own name.
+    pub fn args<S: Into<String>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.options.args = args.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Is told when the runtime has to be compiled, which takes seconds and
+    /// happens once on a machine.
+    pub fn on_compile(mut self, notice: impl Fn(CompileEvent) + 'static) -> Self {
+        self.notice = Box::new(notice);
+        self
+    }
+
+    /// Loads the runtime, if this process has not done so before.
+    ///
+    /// # Errors
+    /// [`Error::RuntimeMissing`] if none was built into the program; otherwise
+    /// as [`ExecutorBuilder::build`].
+    pub fn build(self) -> Result<Sandbox, Error> {
+        let executor = match self.runtime {
+            Runtime::Embedded => runtime::embedded(self.notice)?,
+            Runtime::Loaded(executor) => executor,
+            Runtime::From(source) => {
+                ExecutorBuilder::new(source).on_compile(self.notice).build(MinimalState::new)?
+            }
+        };
+        Ok(Sandbox::new(executor, self.options))
+    }
+}
+
+impl fmt::Debug for SandboxBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SandboxBuilder").field("options", &self.options).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,32 @@
+//! Untrusted Python inside a Rust program: real CPython on WebAssembly.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), eryx::Error> {
+//! let sandbox = eryx::Sandbox::embedded().build()?;
+//! let output = sandbox.execute("print(sum(range(10)))").await?;
+//! assert_eq!(output.stdout, "45\n");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Each [`Sandbox::execute`] starts an interpreter of its own, which takes some
+//! tens of microseconds and shares nothing with any other. Limits are on by
+//! default: see [`ResourceLimits`].
+
+mod builder;
+mod runtime;
+mod sandbox;
+
+pub use builder::SandboxBuilder;
+pub use eryx_core::{
+    CompileEvent, Error, ExecuteBuilder, ExecutionOutput, ExecutorBuilder, Frame, MemoryTracker,
+    MinimalState, OutputPolicy, OutputText, PythonEngine, PythonException, PythonExecutor,
+    PythonValue, ResourceLimits, RunOptions, RuntimeCtx, RuntimeSource, RuntimeView, Stopped,
+    Truncated,
+};
+pub use sandbox::Sandbox;
+
+/// What most programs use.
+pub mod prelude {
+    pub use crate::{Error, ExecutionOutput, PythonValue, ResourceLimits, Sandbox};
+}

@@ -1,0 +1,41 @@
+use crate::SandboxBuilder;
+use eryx_core::{Error, ExecutionOutput, PythonExecutor, RunOptions};
+
+/// A runtime and the options under which it runs programs. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Sandbox {
+    executor: PythonExecutor,
+    options: RunOptions,
+}
+
+impl Sandbox {
+    pub(crate) fn new(executor: PythonExecutor, options: RunOptions) -> Self {
+        Self { executor, options }
+    }
+
+    /// Starts to set up a sandbox with the runtime built into the program.
+    pub fn embedded() -> SandboxBuilder {
+        SandboxBuilder::new()
+    }
+
+    /// Starts to set up a sandbox; unless told otherwise, with the runtime
+    /// built into the program.
+    pub fn builder() -> SandboxBuilder {
+        SandboxBuilder::new()
+    }
+
+    /// Runs a program in an interpreter of its own.
+    ///
+    /// Must be called within a tokio runtime that has its timers enabled.
+    ///
+    /// # Errors
+    /// How a run can end: see [`Error`]. The error carries the output.
+    pub async fn execute(&self, code: impl Into<String>) -> Result<ExecutionOutput, Error> {
+        self.executor.execute(code).with_options(self.options.clone()).run().await
+    }
+
+    /// The runtime.
+    pub fn executor(&self) -> &PythonExecutor {
+        &self.executor
+    }
+}

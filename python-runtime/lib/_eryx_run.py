@@ -1,0 +1,161 @@
+"""Runs a program as `__main__` and tells how it ended."""
+
+import _eryx
+import ast
+import asyncio
+import atexit
+import inspect
+import logging
+import opcode
+import os
+import random
+import sys
+import time
+
+import _eryx_report
+import _eryx_result
+
+FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+
+_started = False
+
+
+class ProgramLoader:
+    """Lets `linecache`, `inspect` and `pickle` find the program's source."""
+
+    def __init__(self, filename, source):
+        self._filename = filename
+        self._source = source
+
+    def get_source(self, fullname):
+        return self._source
+
+    def get_filename(self, fullname):
+        return self._filename
+
+
+def execute(source, filename, argv, result_variable, result_limit, traceback_limit):
+    """Run `source`; the answer is `(kind, details)` for the C shim."""
+    try:
+        _begin()
+        namespace = _main_module(source, filename)
+        sys.argv = argv
+        value = _run(source, filename, namespace, result_variable)
+        _end()
+        return "finished", _eryx_result.describe(value, result_limit)
+    except SystemExit as request:
+        return "exited", _exit(request)
+    except BaseException as error:
+        try:
+            _flush()
+        except OSError:
+            pass
+        return "raised", _eryx_report.describe(error, globals(), traceback_limit)
+
+
+def _begin():
+    """Give this instance what no two instances may share."""
+    global _started
+    if not _started:
+        _started = True
+        random.seed(int.from_bytes(os.urandom(32)))
+        logging._startTime = time.time_ns()
+
+
+def _main_module(source, filename):
+    namespace = sys.modules["__main__"].__dict__
+    namespace["__file__"] = filename
+    namespace["__loader__"] = ProgramLoader(filename, source)
+    return namespace
+
+
+def _run(source, filename, namespace, result_variable):
+    if result_variable is not None:
+        _evaluate([compile(source, filename, "exec", FLAGS, True)], namespace)
+        if result_variable not in namespace:
+            raise NameError(f"name {result_variable!r} is not defined", name=result_variable)
+        return namespace[result_variable]
+    return _evaluate(_compile(source, filename), namespace)
+
+
+# Instructions that end a module whose last statement is no expression.
+_STORES = {opcode.opmap[name] for name in ("STORE_NAME", "STORE_GLOBAL", "DELETE_NAME")}
+
+
+def _leaves_no_value(code, source):
+    """Whether the byte code shows that the last statement is no expression.
+
+    Two statements on a line can hide one, as can an assignment expression; a
+    text alone is the module's docstring and its value.
+    """
+    operation, name = code.co_code[-4:-2]
+    return (
+        operation in _STORES
+        and code.co_names[name] != "__doc__"
+        and ";" not in source
+        and ":=" not in source
+    )
+
+
+def _compile(source, filename):
+    """Code objects to run one after the other. If there are two, the second
+    is the last statement, an expression whose value is the result."""
+    code = compile(source, filename, "exec", FLAGS, True)
+    if _leaves_no_value(code, source):
+        return [code]
+    tree = compile(source, filename, "exec", FLAGS | ast.PyCF_ONLY_AST, True)
+    if not tree.body or not isinstance(tree.body[-1], ast.Expr):
+        return [code]
+    last = ast.Expression(tree.body.pop().value)
+    return [
+        compile(tree, filename, "exec", FLAGS, True),
+        compile(last, filename, "eval", FLAGS, True),
+    ]
+
+
+def _evaluate(codes, namespace):
+    if any(code.co_flags & inspect.CO_COROUTINE for code in codes):
+        with asyncio.Runner() as runner:
+            return runner.run(_evaluate_async(codes, namespace))
+    value = None
+    for code in codes:
+        value = eval(code, namespace)
+    return value
+
+
+async def _evaluate_async(codes, namespace):
+    value = None
+    for code in codes:
+        value = eval(code, namespace)
+        if code.co_flags & inspect.CO_COROUTINE:
+            value = await value
+    return value
+
+
+def _end():
+    """What CPython does when a script is through."""
+    if atexit._ncallbacks():
+        atexit._run_exitfuncs()
+    _flush()
+
+
+def _flush():
+    """Like CPython, do without a stream that was closed or set to None."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and not getattr(stream, "closed", False):
+            stream.flush()
+
+
+def _exit(request):
+    """The exit status that `sys.exit` asked for, after the rules of CPython."""
+    code = request.code
+    if code is not None and not isinstance(code, int):
+        print(code, file=sys.stderr)
+        code = 1
+    try:
+        _end()
+    except OSError:
+        code = 120
+    # A process keeps eight bits; what fits 32 is passed on as it is.
+    code = int(code or 0)
+    return code if -(2**31) <= code < 2**31 else code & 0xFF

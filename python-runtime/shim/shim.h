@@ -1,0 +1,25 @@
+/* What the parts of the shim know of each other. */
+#ifndef ERYX_SHIM_H
+#define ERYX_SHIM_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* host.c: the built-in module `_eryx`, the guest library's way to the host. */
+PyObject *PyInit__eryx(void);
+
+/* streams.c: sends descriptors 1 and 2 to the output import. */
+void eryx_open_streams(void);
+
+/* archive.c: the standard library, a zip file in read-only memory. */
+PyObject *eryx_archive(void);
+
+/* frozen.c (generated): what must be importable before the archive is. */
+extern const struct _frozen eryx_frozen_modules[];
+
+/* start.c: the guest library's entry point, found once. */
+extern PyObject *eryx_execute;
+
+#endif

@@ -1,0 +1,9 @@
+//! What eryx promises, tested over its public face.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod command_line;
+mod guest;
+mod programs;
+mod runtime_files;
+mod support;
+mod threats;

@@ -1,0 +1,128 @@
+//! Runtimes and caches that are missing, damaged or not ours.
+
+use crate::support::repository;
+use eryx::{Error, ExecutorBuilder, MinimalState, PythonExecutor, RuntimeSource};
+use std::fs;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+fn source() -> RuntimeSource {
+    RuntimeSource::from_file(repository().join("target/runtime/runtime.wasm")).unwrap()
+}
+
+fn load(cache: &Path) -> Result<PythonExecutor, Error> {
+    ExecutorBuilder::new(source()).cache_dir(cache).build(MinimalState::new)
+}
+
+fn compiled(cache: &Path) -> Vec<PathBuf> {
+    fs::read_dir(cache.join("compiled"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "cwasm"))
+        .collect()
+}
+
+#[test]
+fn a_missing_runtime_names_the_file() {
+    let error = RuntimeSource::from_file("/no/such/runtime.wasm").unwrap_err();
+    assert!(error.to_string().contains("/no/such/runtime.wasm"), "{error}");
+}
+
+#[test]
+fn bytes_that_are_no_runtime() {
+    let cache = TempDir::new().unwrap();
+    for bytes in [&b""[..], b"hello", b"\0asm\x0d\0\x01\0"] {
+        let built = ExecutorBuilder::new(RuntimeSource::from_bytes(bytes.to_vec()))
+            .cache_dir(cache.path())
+            .build(MinimalState::new);
+        assert!(matches!(built, Err(Error::Initialization { .. })), "{built:?}");
+    }
+}
+
+#[test]
+fn a_runtime_cut_short() {
+    let cache = TempDir::new().unwrap();
+    let bytes = fs::read(repository().join("target/runtime/runtime.wasm")).unwrap();
+    let built = ExecutorBuilder::new(RuntimeSource::from_bytes(bytes[..bytes.len() / 2].to_vec()))
+        .cache_dir(cache.path())
+        .build(MinimalState::new);
+    assert!(matches!(built, Err(Error::Initialization { .. })), "{built:?}");
+}
+
+/// Case 48: only what carries this user's tag is loaded.
+#[tokio::test]
+async fn case_48_damaged_and_foreign_code_is_compiled_again() {
+    let cache = TempDir::new().unwrap();
+    load(cache.path()).unwrap();
+    let [entry] = compiled(cache.path()).try_into().unwrap();
+    let good = fs::read(&entry).unwrap();
+
+    // One changed byte in the machine code.
+    let mut bad = good.clone();
+    let middle = bad.len() / 2;
+    bad[middle] ^= 1;
+    fs::write(&entry, &bad).unwrap();
+    let executor = load(cache.path()).unwrap();
+    assert_eq!(executor.execute("print(1)").run().await.unwrap().stdout, "1\n");
+    assert_eq!(fs::read(&entry).unwrap(), good, "the entry was not made anew");
+
+    // The right code without a tag, and with the tag of another key.
+    fs::remove_file(entry.with_extension("tag")).unwrap();
+    load(cache.path()).unwrap();
+    fs::write(cache.path().join("compiled/key"), [7; 32]).unwrap();
+    let tag = fs::read(entry.with_extension("tag")).unwrap();
+    load(cache.path()).unwrap();
+    assert_ne!(fs::read(entry.with_extension("tag")).unwrap(), tag);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_cache_that_others_can_write_to_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let cache = TempDir::new().unwrap();
+    let folder = cache.path().join("compiled");
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+    let error = load(cache.path()).unwrap_err();
+    assert!(matches!(error, Error::Config(_)), "{error:?}");
+    assert!(error.to_string().contains("chmod 700"), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_cache_is_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let cache = TempDir::new().unwrap();
+    load(cache.path()).unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&cache.path().join("compiled")), 0o700);
+    for entry in compiled(cache.path()) {
+        assert_eq!(mode(&entry), 0o600);
+        assert_eq!(mode(&entry.with_extension("tag")), 0o600);
+    }
+    assert_eq!(mode(&cache.path().join("compiled/key")), 0o600);
+}
+
+#[test]
+fn a_cache_that_cannot_be_made_is_an_error_that_names_it() {
+    let cache = TempDir::new().unwrap();
+    let file = cache.path().join("file");
+    fs::write(&file, "").unwrap();
+    let error = load(&file).unwrap_err();
+    assert!(matches!(&error, Error::File { path, .. } if path.starts_with(&file)), "{error:?}");
+}
+
+#[test]
+fn the_manifest_says_what_the_runtime_is() {
+    let folder = repository().join("target/runtime");
+    let text = fs::read_to_string(folder.join("manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(manifest["python"], "3.13.5");
+    for name in ["runtime.wasm", "stdlib.zip"] {
+        let size = fs::metadata(folder.join(name)).unwrap().len();
+        assert_eq!(manifest["files"][name]["bytes"], size);
+    }
+    for source in manifest["sources"].as_array().unwrap() {
+        assert!(!source["license"].as_str().unwrap().is_empty());
+    }
+}

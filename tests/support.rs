@@ -1,0 +1,57 @@
+//! What the tests share.
+
+use eryx::{Error, ExecutionOutput, PythonException, ResourceLimits, Sandbox};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// The repository.
+pub(crate) fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+pub(crate) fn sandbox() -> Sandbox {
+    Sandbox::embedded().build().unwrap()
+}
+
+/// A sandbox with a second to run in.
+pub(crate) fn limited() -> Sandbox {
+    with(ResourceLimits::default().with_timeout(Duration::from_secs(1)))
+}
+
+pub(crate) fn with(limits: ResourceLimits) -> Sandbox {
+    Sandbox::embedded().limits(limits).build().unwrap()
+}
+
+/// Runs a program that must end well; returns what it printed.
+pub(crate) async fn stdout(code: &str) -> String {
+    run(code).await.stdout.into_string()
+}
+
+/// Runs a program that must end well.
+pub(crate) async fn run(code: &str) -> ExecutionOutput {
+    sandbox().execute(code).await.unwrap()
+}
+
+/// Runs a program that must raise.
+pub(crate) async fn raised(code: &str) -> PythonException {
+    match sandbox().execute(code).await {
+        Err(Error::Execution(exception)) => *exception,
+        other => panic!("an exception was expected, not {other:?}"),
+    }
+}
+
+/// Runs a program that must be stopped at its limit of one second, and no later
+/// than a quarter of a second after.
+pub(crate) async fn times_out(code: &str) -> ExecutionOutput {
+    let start = Instant::now();
+    let ended = limited().execute(code).await;
+    let took = start.elapsed();
+    let Err(Error::Timeout(stopped)) = ended else {
+        panic!("a timeout was expected, not {ended:?}");
+    };
+    assert_eq!(*stopped, Duration::from_secs(1));
+    assert!(took >= Duration::from_secs(1), "stopped early, after {took:?}");
+    // The promise is 250 ms; the rest is for a machine that is busy with tests.
+    assert!(took < Duration::from_millis(2500), "stopped late, after {took:?}");
+    *stopped.output
+}

@@ -1,0 +1,90 @@
+//! `cargo xtask ci`: everything that must pass before a change lands.
+
+use crate::cargo::{cargo, watch};
+use crate::progress::timed;
+use crate::runtime;
+use anyhow::Result;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+pub(crate) fn ci(repository: &Path) -> Result<()> {
+    let steps: [(&str, fn(&Path) -> Result<()>); 6] = [
+        ("formatting", format),
+        ("the guest runtime", build),
+        ("the guest library's own tests", guest),
+        ("lints", lint),
+        ("documentation", document),
+        ("tests", test),
+    ];
+    for (name, step) in steps {
+        eprintln!("== {name}");
+        let (result, took) = timed(|| step(repository));
+        result?;
+        eprintln!("== {name}: {:.0} s", took.as_secs_f64());
+    }
+    Ok(())
+}
+
+fn format(repository: &Path) -> Result<()> {
+    watch(cargo(repository).args(["fmt", "--all", "--check"]))
+}
+
+fn build(repository: &Path) -> Result<()> {
+    runtime::build(repository).map(drop)
+}
+
+fn guest(repository: &Path) -> Result<()> {
+    let python = runtime::native_python(repository)?;
+    watch(
+        Command::new(python)
+            .current_dir(repository.join("python-runtime"))
+            .args(["-B", "-m", "unittest", "discover", "-s", "tests"]),
+    )
+}
+
+fn lint(repository: &Path) -> Result<()> {
+    let arguments = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+    watch(cargo(repository).args(arguments))
+}
+
+fn document(repository: &Path) -> Result<()> {
+    watch(cargo(repository).env("RUSTDOCFLAGS", "-D warnings").args([
+        "doc",
+        "--workspace",
+        "--no-deps",
+        "--locked",
+    ]))?;
+    watch(cargo(repository).args([
+        "test",
+        "--doc",
+        "--locked",
+        "--package",
+        "eryx-core",
+        "--package",
+        "eryx",
+    ]))
+}
+
+/// With nextest where it is installed, otherwise with Cargo alone.
+fn test(repository: &Path) -> Result<()> {
+    let probe = cargo(repository)
+        .args(["nextest", "--version"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    let mut command = cargo(repository);
+    if probe.is_ok_and(|status| status.success()) {
+        command.args(["nextest", "run", "--workspace", "--locked", "--no-fail-fast"]);
+    } else {
+        command.args([
+            "test",
+            "--workspace",
+            "--locked",
+            "--no-fail-fast",
+            "--lib",
+            "--bins",
+            "--tests",
+        ]);
+    }
+    watch(&mut command)
+}

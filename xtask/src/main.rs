@@ -1,0 +1,78 @@
+//! What a developer of eryx runs: `cargo xtask --help` lists it.
+#![expect(clippy::print_stderr, reason = "it is a command-line program")]
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the figures are for progress bars"
+)]
+
+mod cache;
+mod cargo;
+mod ci;
+mod command;
+mod key;
+mod progress;
+mod run;
+mod runtime;
+mod workshop;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Builds the guest runtime and checks the project")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Compile CPython and the shim to the component that eryx runs.
+    BuildRuntime {
+        /// Build twice in empty folders and compare the results byte for byte.
+        #[arg(long)]
+        verify: bool,
+    },
+    /// Run a Python file in the sandbox, building first what is missing.
+    Run {
+        /// What `eryx run` takes: FILE [ARGS], -c CODE, or - and options.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        arguments: Vec<String>,
+    },
+    /// Check formatting, lints and documentation, and run all tests.
+    Ci,
+}
+
+fn main() -> ExitCode {
+    match perform(Arguments::parse().task) {
+        Ok(status) => status,
+        Err(error) => {
+            eprintln!("error: {error}");
+            for cause in error.chain().skip(1) {
+                eprintln!("  because: {cause}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(task: Task) -> Result<ExitCode> {
+    let repository = repository()?;
+    match task {
+        Task::BuildRuntime { verify: true } => runtime::verify(&repository)?,
+        Task::BuildRuntime { verify: false } => runtime::build(&repository).map(drop)?,
+        Task::Run { arguments } => return run::run(&repository, &arguments),
+        Task::Ci => ci::ci(&repository)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The checkout that this program was compiled in.
+fn repository() -> Result<PathBuf> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    Ok(here.parent().context("xtask is not inside the repository")?.to_owned())
+}

@@ -1,0 +1,59 @@
+//! `zig cc` for wasm32-wasi.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What every C file of the guest is compiled with. The optimisation level and
+/// its alternatives are measured in `docs/decisions/0002-compiler-flags.md`.
+pub(crate) const FLAGS: &[&str] = &[
+    "-O2",
+    "-g0",
+    "-DNDEBUG",
+    "-D_WASI_EMULATED_SIGNAL",
+    "-D_WASI_EMULATED_GETPID",
+    "-D_WASI_EMULATED_PROCESS_CLOCKS",
+];
+
+pub(crate) const TARGET: &str = "wasm32-wasi";
+
+#[derive(Clone)]
+pub(crate) struct Compiler {
+    zig: PathBuf,
+    cache: PathBuf,
+}
+
+impl Compiler {
+    /// `cache` is zig's own cache folder, where it keeps the libc it compiles.
+    pub(crate) fn new(zig_folder: &Path, cache: PathBuf) -> Self {
+        let name = if cfg!(windows) { "zig.exe" } else { "zig" };
+        Self { zig: zig_folder.join(name), cache }
+    }
+
+    /// A `zig` command with the environment that makes its output reproducible.
+    pub(crate) fn zig(&self, subcommand: &str) -> Command {
+        let mut command = Command::new(&self.zig);
+        self.environment(&mut command);
+        command.arg(subcommand);
+        command
+    }
+
+    pub(crate) fn cc(&self) -> Command {
+        let mut command = self.zig("cc");
+        command.args(["-target", TARGET]);
+        command
+    }
+
+    /// Sets what zig, called from another program, needs.
+    pub(crate) fn environment(&self, command: &mut Command) {
+        command
+            .env("ZIG_GLOBAL_CACHE_DIR", &self.cache)
+            .env("ZIG_LOCAL_CACHE_DIR", &self.cache)
+            .env("SOURCE_DATE_EPOCH", "315532800")
+            .env("LC_ALL", "C");
+    }
+
+    /// The subcommand as one string for a makefile.
+    pub(crate) fn text(&self, subcommand: &str) -> String {
+        format!("{} {subcommand}", self.zig.display())
+    }
+}

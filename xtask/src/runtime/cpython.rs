@@ -1,0 +1,138 @@
+//! CPython: a native one that helps to build, and the static library for WASI.
+
+use super::compiler::{Compiler, FLAGS};
+use super::jobs;
+use crate::command::run;
+use crate::key::Key;
+use crate::progress::Meter;
+use crate::workshop::{Made, Step, Workshop};
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const NATIVE: Step = Step { name: "python-native", what: "build the native CPython", seconds: 110 };
+const WASI: Step = Step { name: "python-wasi", what: "build CPython for WASI", seconds: 75 };
+
+/// Answers for `configure`, on top of CPython's own for WASI.
+const CONFIG_SITE: &str = include_str!("../../../python-runtime/config/config.site");
+
+/// A Python of the very version, made for speed of building only.
+pub(crate) fn native(shop: &mut Workshop, source: &Made) -> Result<Made> {
+    let key = Key::of("native python").key(source.key).text(std::env::consts::ARCH).done();
+    shop.step(NATIVE, key, |folder, meter| {
+        if !folder.join("Makefile").exists() {
+            run(
+                Command::new(source.folder.join("configure")).current_dir(folder).args([
+                    "--disable-test-modules",
+                    "--without-ensurepip",
+                    "OPT=-O1",
+                ]),
+                &folder.join("configure.log"),
+                &meter.part(0.0, 0.25),
+                750,
+            )?;
+        }
+        make(folder, &[], &meter.part(0.25, 1.0), 430)
+    })
+}
+
+/// The interpreter's name in its build folder: file systems that ignore case
+/// make CPython add an ending.
+pub(crate) fn native_python(native: &Path) -> PathBuf {
+    let plain = native.join("python");
+    if plain.is_file() { plain } else { native.join("python.exe") }
+}
+
+/// `libpython3.13.a`, the archives it needs, and `pyconfig.h`.
+pub(crate) fn wasi(
+    shop: &mut Workshop,
+    source: &Made,
+    native: &Made,
+    libraries: &Made,
+    compiler: &Compiler,
+) -> Result<Made> {
+    let key = Key::of("wasi python")
+        .key(source.key)
+        .key(libraries.key)
+        .text(&FLAGS.join(" "))
+        .text(CONFIG_SITE)
+        .text(include_str!("cpython.rs"))
+        .done();
+    shop.step(WASI, key, |folder, meter| {
+        if !folder.join("Makefile").exists() {
+            configure(folder, source, native, libraries, compiler, &meter.part(0.0, 0.3))?;
+        }
+        // The version is in the library's name; the rest are its own libraries.
+        let targets = ["libpython3.13.a", "pybuilddir.txt"];
+        let mut command = make_command(folder, &targets);
+        compiler.environment(&mut command);
+        run(&mut command, &folder.join("make.log"), &meter.part(0.3, 1.0), 380)
+            .context("`make` failed")
+    })
+}
+
+fn configure(
+    folder: &Path,
+    source: &Made,
+    native: &Made,
+    libraries: &Made,
+    compiler: &Compiler,
+    meter: &Meter,
+) -> Result<()> {
+    let site = folder.join("config.site");
+    let own = source.folder.join("Tools/wasm/config.site-wasm32-wasi");
+    let own = fs::read_to_string(&own).with_context(|| format!("cannot read {}", own.display()))?;
+    fs::write(&site, own + CONFIG_SITE)?;
+    let nothing = folder.join("no-pkg-config");
+    fs::create_dir_all(&nothing)?;
+
+    let cc = compiler.text(&format!("cc -target {}", super::compiler::TARGET));
+    let cxx = compiler.text(&format!("c++ -target {}", super::compiler::TARGET));
+    // Absolute paths would make two builds differ.
+    let map = format!("-ffile-prefix-map={}=/usr/src/python", source.folder.display());
+    let mut command = Command::new(source.folder.join("configure"));
+    compiler.environment(&mut command);
+    command
+        .current_dir(folder)
+        .env("CONFIG_SITE", &site)
+        // Or the host's own libraries are found.
+        .env("PKG_CONFIG_LIBDIR", &nothing)
+        .env("PKG_CONFIG_PATH", "")
+        .args(["--host=wasm32-wasip1", "--prefix=/usr", "--disable-test-modules"])
+        .args(["--disable-ipv6", "--with-pymalloc"])
+        .arg(format!("--build={}", build_triple(source)?))
+        .arg(format!("--with-build-python={}", native_python(&native.folder).display()))
+        .arg(format!("CC={cc}"))
+        .arg(format!("CXX={cxx}"))
+        .arg(format!("AR={}", compiler.text("ar")))
+        .arg(format!("RANLIB={}", compiler.text("ranlib")))
+        .arg("READELF=true")
+        .arg("ARFLAGS=rcsD")
+        .arg(format!("OPT={}", FLAGS.join(" ")))
+        .arg(format!("CFLAGS=-Wno-date-time {map}"))
+        .arg("LDFLAGS=-Wl,-s");
+    let folder_text = libraries.folder.display();
+    for (variable, library) in
+        [("ZLIB", "z"), ("BZIP2", "bz2"), ("LIBLZMA", "lzma"), ("LIBSQLITE3", "sqlite3")]
+    {
+        command.arg(format!("{variable}_CFLAGS=-I{folder_text}/include"));
+        command.arg(format!("{variable}_LIBS=-L{folder_text} -l{library}"));
+    }
+    run(&mut command, &folder.join("configure.log"), meter, 750)
+}
+
+fn build_triple(source: &Made) -> Result<String> {
+    let guess = crate::command::output(&mut Command::new(source.folder.join("config.guess")))?;
+    Ok(guess.trim().to_owned())
+}
+
+fn make(folder: &Path, targets: &[&str], meter: &Meter, lines: usize) -> Result<()> {
+    run(&mut make_command(folder, targets), &folder.join("make.log"), meter, lines)
+}
+
+fn make_command(folder: &Path, targets: &[&str]) -> Command {
+    let mut command = Command::new("make");
+    command.current_dir(folder).arg(format!("-j{}", jobs())).args(targets);
+    command
+}

@@ -1,0 +1,87 @@
+"""Makes the standard library's archive: OUTPUT_FOLDER LIBRARY_FOLDER...
+
+Run by the native Python of the very version. Writes `stdlib.zip`, with the
+source and the byte code of each module, and `frozen.c`, with the modules that
+must be importable before the archive is. The same input gives the same bytes.
+"""
+
+import _imp
+import importlib._bootstrap_external
+import marshal
+import os
+import sys
+import zipfile
+
+# Where the modules seem to be: the name that tracebacks show.
+HOME = "/usr/lib/python313.zip"
+
+# Tests, graphical programs, and what installs packages.
+LEFT_OUT = {"test", "tests", "idle_test", "idlelib", "tkinter", "turtledemo", "ensurepip",
+            "__pycache__", "site-packages"}
+LEFT_OUT_FILES = {"turtle.py"}
+ENDINGS = (".py", ".txt", ".rst", ".gram", ".json")
+
+FROZEN = ("encodings/__init__.py", "encodings/aliases.py", "encodings/utf_8.py",
+          "_eryx_archive.py", "_eryx_boot.py")
+
+
+def collect(folders):
+    """Relative name -> content; later folders win."""
+    files = {}
+    for base in folders:
+        for folder, names, found in os.walk(base):
+            names[:] = [name for name in names if name not in LEFT_OUT]
+            for name in found:
+                if name.endswith(ENDINGS) and name not in LEFT_OUT_FILES:
+                    path = os.path.join(folder, name)
+                    with open(path, "rb") as file:
+                        files[os.path.relpath(path, base).replace(os.sep, "/")] = file.read()
+    return dict(sorted(files.items()))
+
+
+def byte_code(name, source):
+    """A .pyc that is never checked against its source."""
+    external = importlib._bootstrap_external
+    code = compile(source, f"{HOME}/{name}", "exec", dont_inherit=True)
+    digest = _imp.source_hash(external._RAW_MAGIC_NUMBER, source)
+    return bytes(external._code_to_hash_pyc(code, digest, False))
+
+
+def write_archive(path, files):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, content in files.items():
+            if name.endswith(".py"):
+                add(archive, name + "c", byte_code(name, content))
+            add(archive, name, content)
+
+
+def add(archive, name, content):
+    entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    entry.external_attr = 0o100644 << 16
+    entry.create_system = 3
+    archive.writestr(entry, content)
+
+
+def write_frozen(path, files):
+    table = []
+    lines = ['#include "shim.h"', ""]
+    for number, file in enumerate(FROZEN):
+        module = file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        package = int(file.endswith("/__init__.py"))
+        code = marshal.dumps(compile(files[file], f"<frozen {module}>", "exec", dont_inherit=True))
+        lines.append(f"static const unsigned char module_{number}[] = {{{','.join(map(str, code))}}};")
+        table.append(f'    {{"{module}", module_{number}, sizeof module_{number}, {package}}},')
+    lines += ["", "const struct _frozen eryx_frozen_modules[] = {", *table, "    {0}};", ""]
+    with open(path, "w", encoding="ascii") as out:
+        out.write("\n".join(lines))
+
+
+def main():
+    output, *folders = sys.argv[1:]
+    files = collect(folders)
+    write_archive(os.path.join(output, "stdlib.zip"), files)
+    write_frozen(os.path.join(output, "frozen.c"), files)
+
+
+main()

@@ -1,0 +1,88 @@
+//! The core module: CPython and the C shim, linked.
+
+use super::compiler::{Compiler, FLAGS};
+use super::wit::World;
+use crate::command::run;
+use crate::key::Key;
+use crate::workshop::{Made, Step, Workshop};
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const STEP: Step = Step { name: "module", what: "link CPython with the shim", seconds: 12 };
+
+/// C's own stack, below the interpreter's data.
+const STACK_SIZE: u32 = 8 << 20;
+
+const LINK_FLAGS: &[&str] = &["-mexec-model=reactor", "-Wl,--no-entry", "-Wl,-s"];
+
+/// CPython's own libraries, below its build folder.
+const PYTHON_ARCHIVES: &[&str] = &[
+    "libpython3.13.a",
+    "Modules/_decimal/libmpdec/libmpdec.a",
+    "Modules/_hacl/libHacl_Hash_SHA2.a",
+    "Modules/expat/libexpat.a",
+];
+
+/// Yields `module.wasm`.
+pub(crate) fn build(
+    shop: &mut Workshop,
+    repository: &Path,
+    world: &World,
+    compiler: &Compiler,
+    source: &Made,
+    made: &Parts,
+) -> Result<Made> {
+    let shim = repository.join("python-runtime/shim");
+    let key = Key::of("module")
+        .key(made.wasi.key)
+        .key(made.libraries.key)
+        .key(made.library.key)
+        .tree(&shim)?
+        .tree(&repository.join("wit"))?
+        .text(&FLAGS.join(" "))
+        .text(include_str!("link.rs"))
+        .done();
+    shop.step(STEP, key, |folder, meter| {
+        let mut files = world.write_bindings(folder)?;
+        files.push(made.library.folder.join("frozen.c"));
+        for entry in fs::read_dir(&shim)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "c") {
+                files.push(path);
+            }
+        }
+        // What shim/streams.c defines in libc's stead must come before the first
+        // use, or the linker takes libc's.
+        files.sort_by_key(|file| (!file.ends_with("streams.c"), file.clone()));
+
+        let mut command = compiler.cc();
+        command.args(FLAGS).args(["-std=c23", "-Wall", "-Wextra", "-Werror"]);
+        command.args(LINK_FLAGS).arg(format!("-Wl,-z,stack-size={STACK_SIZE}"));
+        for include in [shim.as_path(), folder, &source.folder.join("Include"), &made.wasi.folder] {
+            command.arg("-I").arg(include);
+        }
+        command.arg(format!("--embed-dir={}", made.library.folder.display()));
+        command.args(files);
+        command.args(PYTHON_ARCHIVES.iter().map(|name| made.wasi.folder.join(name)));
+        command.arg(format!("-L{}", made.libraries.folder.display()));
+        command.args(["-lsqlite3", "-lz", "-lbz2", "-llzma", "-lm"]);
+        command.args(
+            ["signal", "getpid", "process-clocks"].map(|name| format!("-lwasi-emulated-{name}")),
+        );
+        command.arg("-o").arg(folder.join("module.wasm"));
+        run(&mut command, &folder.join("link.log"), meter, 1).context("`zig cc` failed")
+    })
+}
+
+/// What is linked together.
+pub(crate) struct Parts {
+    pub(crate) libraries: Made,
+    pub(crate) wasi: Made,
+    pub(crate) library: Made,
+}
+
+/// The file that [`build`] makes.
+pub(crate) fn module(made: &Made) -> PathBuf {
+    made.folder.join("module.wasm")
+}

@@ -1,0 +1,157 @@
+//! `cargo xtask build-runtime`: from sources to the component that eryx runs.
+
+mod compiler;
+mod component;
+mod cpython;
+mod libraries;
+mod library;
+mod link;
+mod manifest;
+mod sources;
+mod wit;
+
+use crate::cache;
+use crate::key::Key;
+use crate::progress::{Progress, in_words, timed};
+use crate::workshop::Workshop;
+use anyhow::{Context, Result, bail};
+use compiler::Compiler;
+use link::Parts;
+use sources::Sources;
+use std::fs;
+use std::path::{Path, PathBuf};
+use wit::World;
+
+/// Where the finished runtime is put, below the repository.
+const FOLDER: &str = "target/runtime";
+
+/// Beside the runtime: a hash of all that it was made of.
+const INPUTS: &str = "inputs.txt";
+
+/// Beside the runtime: where the native Python of the same version is.
+const NATIVE: &str = "native-python.txt";
+
+/// What all steps take together on two cores.
+const SECONDS: u64 = 8 + 12 + 110 + 35 + 75 + 12 + 12 + 25;
+
+/// The files of a finished runtime.
+pub(crate) const FILES: [&str; 3] = ["runtime.wasm", "manifest.json", "stdlib.zip"];
+
+/// Builds what is not built yet and puts the result into [`FOLDER`].
+pub(crate) fn build(repository: &Path) -> Result<PathBuf> {
+    let (made, took) = timed(|| build_in(repository, &cache::root()?.join("build")));
+    let made = made?;
+    let target = repository.join(FOLDER);
+    install(&made.component, &target)?;
+    fs::write(target.join(NATIVE), made.native.to_string_lossy().as_bytes())?;
+    fs::write(target.join(INPUTS), inputs_key(repository)?.to_string())?;
+    let size = fs::metadata(target.join("runtime.wasm"))?.len();
+    eprintln!(
+        "The runtime is in {FOLDER}: {:.1} MB, ready in {}.",
+        size as f64 / 1e6,
+        in_words(took)
+    );
+    Ok(target.join("runtime.wasm"))
+}
+
+/// Whether the runtime that is there was made of what is in the repository now.
+pub(crate) fn is_current(repository: &Path) -> Result<bool> {
+    let folder = repository.join(FOLDER);
+    let inputs = fs::read_to_string(folder.join(INPUTS)).unwrap_or_default();
+    Ok(FILES.iter().all(|name| folder.join(name).exists())
+        && inputs == inputs_key(repository)?.to_string())
+}
+
+/// The native Python that helped to build the runtime: the very version.
+pub(crate) fn native_python(repository: &Path) -> Result<PathBuf> {
+    let path = repository.join(FOLDER).join(NATIVE);
+    let text = fs::read_to_string(&path).context("the runtime is not built")?;
+    Ok(PathBuf::from(text))
+}
+
+fn inputs_key(repository: &Path) -> Result<Key> {
+    Ok(Key::of("runtime")
+        .tree(&repository.join("python-runtime"))?
+        .tree(&repository.join("wit"))?
+        .tree(&repository.join("xtask"))?
+        .text(include_str!("../../../Cargo.lock"))
+        .done())
+}
+
+/// Builds twice from nothing but the sources and compares.
+pub(crate) fn verify(repository: &Path) -> Result<()> {
+    let cache = cache::root()?;
+    let mut results = Vec::new();
+    for name in ["verify-first", "verify-second-run"] {
+        eprintln!("Building in an empty folder: {name}");
+        let root = cache.join(name);
+        if root.exists() {
+            fs::remove_dir_all(&root)
+                .with_context(|| format!("cannot empty {}", root.display()))?;
+        }
+        let made = build_in(repository, &root)?.component;
+        let files: Vec<Vec<u8>> =
+            FILES.iter().map(|file| fs::read(made.join(file))).collect::<Result<_, _>>()?;
+        fs::remove_dir_all(&root)?;
+        results.push(files);
+    }
+    for (number, name) in FILES.iter().enumerate() {
+        if results[0][number] != results[1][number] {
+            bail!("{name} differs between two builds");
+        }
+        eprintln!("{name}: the same twice, blake3 {}", blake3::hash(&results[0][number]));
+    }
+    Ok(())
+}
+
+/// Runs all steps in the cache folder `root`.
+fn build_in(repository: &Path, root: &Path) -> Result<Built> {
+    let sources = Sources::read(repository)?;
+    let world = World::read(repository)?;
+    let crates = sources::crate_sources(repository, &sources.crates)?;
+    let mut shop = Workshop::new(root.to_owned(), Progress::new(SECONDS))?;
+
+    let source = sources::python_source(&mut shop, &sources.python)?;
+    let zig = sources::zig(&mut shop, &sources.zig)?;
+    let compiler = Compiler::new(&zig.folder, root.join("zig-cache"));
+    let native = cpython::native(&mut shop, &source)?;
+    let libraries = libraries::build(&mut shop, &compiler, zig.key, &crates)?;
+    let wasi = cpython::wasi(&mut shop, &source, &native, &libraries, &compiler)?;
+    let library = library::build(&mut shop, repository, &source, &native, &wasi)?;
+    let parts = Parts { libraries, wasi, library };
+    let linked = link::build(&mut shop, repository, &world, &compiler, &source, &parts)?;
+    let component = component::build(&mut shop, repository, &linked)?;
+    manifest::write(&component.folder, &parts.library.folder, &sources, &crates)?;
+    shop.progress.end();
+    let native = cpython::native_python(&native.folder);
+    Ok(Built { component: component.folder, native })
+}
+
+/// The folder with the finished files, and the native Python.
+struct Built {
+    component: PathBuf,
+    native: PathBuf,
+}
+
+/// Copies the finished files to where the crates look for them. Files that are
+/// the same already stay untouched, so that nothing is compiled again.
+fn install(made: &Path, target: &Path) -> Result<()> {
+    fs::create_dir_all(target).with_context(|| format!("cannot create {}", target.display()))?;
+    for name in FILES {
+        let content = fs::read(made.join(name))?;
+        let path = target.join(name);
+        if fs::read(&path).is_ok_and(|old| old == content) {
+            continue;
+        }
+        let partial = target.join(format!("{name}.partial"));
+        fs::write(&partial, &content)
+            .and_then(|()| fs::rename(&partial, &path))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// How many programs to run side by side.
+fn jobs() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
+}

@@ -1,0 +1,40 @@
+//! The interface between guest and host, as the tools need it.
+
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::{Path, PathBuf};
+use wit_parser::{Resolve, WorldId};
+
+pub(crate) struct World {
+    resolve: Resolve,
+    id: WorldId,
+}
+
+impl World {
+    pub(crate) fn read(repository: &Path) -> Result<Self> {
+        let folder = repository.join("wit");
+        let mut resolve = Resolve::default();
+        let (package, _) = resolve.push_dir(&folder).context("the WIT files are not valid")?;
+        let id = resolve.select_world(&[package], Some("sandbox"))?;
+        Ok(Self { resolve, id })
+    }
+
+    /// Generates the C side of the interface; returns what is to be linked: C
+    /// files, and an object file that says which interface they implement.
+    pub(crate) fn write_bindings(&self, folder: &Path) -> Result<Vec<PathBuf>> {
+        let mut files = wit_bindgen_core::Files::default();
+        wit_bindgen_c::Opts::default()
+            .build()
+            .generate(&mut self.resolve.clone(), self.id, &mut files)
+            .context("cannot generate the C bindings")?;
+        let mut sources = Vec::new();
+        for (name, content) in files.iter() {
+            let path = folder.join(name);
+            fs::write(&path, content)?;
+            if path.extension().is_some_and(|extension| extension != "h") {
+                sources.push(path);
+            }
+        }
+        Ok(sources)
+    }
+}
