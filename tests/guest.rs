@@ -3,6 +3,7 @@
 use crate::support::{raised, run, sandbox, stdout};
 use eryx::{Error, PythonValue, Sandbox};
 
+#[expect(clippy::unnecessary_wraps, reason = "it is compared with an `Option`")]
 fn json(text: &str) -> Option<PythonValue> {
     Some(PythonValue::Json(text.to_owned()))
 }

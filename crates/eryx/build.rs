@@ -30,6 +30,7 @@ fn main() {
     };
     let path = fs::canonicalize(&path).unwrap_or(path);
     let hash = blake3::hash(&bytes);
+    let path = path.to_string_lossy();
     let code = format!("RuntimeSource::embedded(include_bytes!({path:?}), {:?})", hash.as_bytes());
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("runtime.rs");
     if let Err(error) = fs::write(&out, code) {

@@ -5,7 +5,8 @@ import asyncio
 import asyncio.base_events
 import asyncio.events
 
-FOREVER = 2**64 - 1
+# Nanoseconds; some three hundred years.
+FOREVER = 2**63
 
 
 class HostSelector:
@@ -16,7 +17,7 @@ class HostSelector:
         if timeout is None:
             _eryx.wait(FOREVER)
         elif timeout > 0:
-            _eryx.wait(min(int(timeout * 1e9) + 1, FOREVER))
+            _eryx.wait(int(min(timeout * 1e9 + 1, FOREVER)))
         return ()
 
     def close(self):

@@ -7,8 +7,11 @@ use anyhow::Result;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+/// One thing that is checked.
+type Check = fn(&Path) -> Result<()>;
+
 pub(crate) fn ci(repository: &Path) -> Result<()> {
-    let steps: [(&str, fn(&Path) -> Result<()>); 6] = [
+    let steps: [(&str, Check); 6] = [
         ("formatting", format),
         ("the guest runtime", build),
         ("the guest library's own tests", guest),

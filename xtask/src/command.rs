@@ -17,7 +17,7 @@ pub(crate) fn run(
     command: &mut Command,
     log: &Path,
     meter: &Meter,
-    expected_lines: usize,
+    expected_lines: u32,
 ) -> Result<()> {
     let name = command.get_program().to_string_lossy().into_owned();
     let (reader, writer) = std::io::pipe()?;
@@ -34,7 +34,7 @@ pub(crate) fn run(
     let mut last = VecDeque::new();
     let mut lines = BufReader::new(reader);
     let mut line = Vec::new();
-    let mut count = 0;
+    let mut count = 0_u32;
     while lines.read_until(b'\n', &mut line)? > 0 {
         file.write_all(&line).context("cannot write the log: is the disk full?")?;
         if last.len() == SHOWN {
@@ -43,7 +43,7 @@ pub(crate) fn run(
         last.push_back(String::from_utf8_lossy(&line).into_owned());
         line.clear();
         count += 1;
-        meter.set(count as f64 / expected_lines.max(1) as f64);
+        meter.set(f64::from(count) / f64::from(expected_lines.max(1)));
     }
     let status = child.wait()?;
     if !status.success() {

@@ -102,7 +102,7 @@ impl Meter {
     }
 
     /// A meter that shows nothing.
-    pub(crate) fn silent(&self) -> Self {
+    pub(crate) fn silent() -> Self {
         Self { bar: ProgressBar::hidden(), from: 0, span: 0 }
     }
 

@@ -1,5 +1,5 @@
 //! The `eryx` program.
-#![expect(clippy::print_stderr, clippy::print_stdout, reason = "it is a command-line program")]
+#![expect(clippy::print_stderr, reason = "it is a command-line program")]
 
 mod escape;
 mod exit;

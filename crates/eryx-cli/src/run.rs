@@ -197,13 +197,13 @@ fn kind(error: &Error) -> &'static str {
 
 /// An error with all its causes.
 fn chain(error: &Error) -> String {
-    let mut text = error.to_string();
+    let mut parts = vec![error.to_string()];
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
-        text += &format!(": {error}");
+        parts.push(error.to_string());
         cause = error.source();
     }
-    for_terminal(&text)
+    for_terminal(&parts.join(": "))
 }
 
 fn complain(exit: Exit, message: &str) -> ExitCode {

@@ -9,14 +9,10 @@ static LOADED: OnceLock<PythonExecutor> = OnceLock::new();
 static LOADING: Mutex<()> = Mutex::new(());
 
 #[cfg(has_runtime)]
-fn built_in() -> Result<RuntimeSource, Error> {
-    Ok(include!(concat!(env!("OUT_DIR"), "/runtime.rs")))
-}
+const BUILT_IN: Option<RuntimeSource> = Some(include!(concat!(env!("OUT_DIR"), "/runtime.rs")));
 
 #[cfg(not(has_runtime))]
-fn built_in() -> Result<RuntimeSource, Error> {
-    Err(Error::RuntimeMissing)
-}
+const BUILT_IN: Option<RuntimeSource> = None;
 
 /// The loaded runtime. Who comes first loads it and is told if it has to be
 /// compiled; a failure is tried again by the next.
@@ -28,6 +24,8 @@ pub(crate) fn embedded(notice: impl Fn(CompileEvent) + 'static) -> Result<Python
     if let Some(executor) = LOADED.get() {
         return Ok(executor.clone());
     }
-    let executor = ExecutorBuilder::new(built_in()?).on_compile(notice).build(MinimalState::new)?;
+    let executor = ExecutorBuilder::new(BUILT_IN.ok_or(Error::RuntimeMissing)?)
+        .on_compile(notice)
+        .build(MinimalState::new)?;
     Ok(LOADED.get_or_init(|| executor).clone())
 }

@@ -115,8 +115,8 @@ impl HostWallClock for StoppedClock {
     }
 
     fn now(&self) -> Duration {
-        // 1980, the oldest date that a zip file can hold.
-        Duration::from_secs(315_532_800)
+        // The start of 1980, the oldest date that a zip file can hold.
+        Duration::from_hours(10 * 365 * 24 + 2 * 24)
     }
 }
 

@@ -127,7 +127,7 @@ fn build_triple(source: &Made) -> Result<String> {
     Ok(guess.trim().to_owned())
 }
 
-fn make(folder: &Path, targets: &[&str], meter: &Meter, lines: usize) -> Result<()> {
+fn make(folder: &Path, targets: &[&str], meter: &Meter, lines: u32) -> Result<()> {
     run(&mut make_command(folder, targets), &folder.join("make.log"), meter, lines)
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn build(
         let done = AtomicUsize::new(0);
         for library in &libraries {
             compile(compiler, folder, library, &done, total, meter)?;
-            archive(compiler, folder, library, meter)?;
+            archive(compiler, folder, library)?;
             for header in &library.headers {
                 copy(header, &folder.join("include"))?;
             }
@@ -81,7 +81,7 @@ fn compile(
             command.arg("-o").arg(objects.join(format!("{number:03}.o")));
             let log = objects.join(format!("{number:03}.log"));
             let count = done.fetch_add(1, Ordering::Relaxed);
-            let result = run(&mut command, &log, &meter.silent(), 1);
+            let result = run(&mut command, &log, &Meter::silent(), 1);
             meter.set(count as f64 / total as f64);
             if let (Err(error), Ok(mut failure)) = (result, failure.lock()) {
                 *failure = Some(error);
@@ -100,7 +100,7 @@ fn compile(
     }
 }
 
-fn archive(compiler: &Compiler, folder: &Path, library: &Library, meter: &Meter) -> Result<()> {
+fn archive(compiler: &Compiler, folder: &Path, library: &Library) -> Result<()> {
     let path = folder.join(format!("lib{}.a", library.name));
     if path.exists() {
         fs::remove_file(&path)?;
@@ -111,7 +111,7 @@ fn archive(compiler: &Compiler, folder: &Path, library: &Library, meter: &Meter)
     for number in 0..library.files.len() {
         command.arg(objects.join(format!("{number:03}.o")));
     }
-    run(&mut command, &objects.join("ar.log"), &meter.silent(), 1)
+    run(&mut command, &objects.join("ar.log"), &Meter::silent(), 1)
 }
 
 fn copy(from: &Path, into: &Path) -> Result<()> {

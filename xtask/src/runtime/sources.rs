@@ -122,12 +122,10 @@ pub(crate) fn zig(shop: &mut Workshop, zig: &Zig) -> Result<Made> {
     let key = Key::of("zig").text(&zig.version).text(&zig.sha256.join(" ")).done();
     let step = Step { name: "zig", what: "fetch the compiler", seconds: 12 };
     let made = shop.step(step, key, |folder, meter| {
-        let mut requirement = format!("{}=={}", zig.package, zig.version);
-        for hash in &zig.sha256 {
-            requirement += &format!(" --hash=sha256:{hash}");
-        }
+        let mut words = vec![format!("{}=={}", zig.package, zig.version)];
+        words.extend(zig.sha256.iter().map(|hash| format!("--hash=sha256:{hash}")));
         let requirements = folder.join("requirements.txt");
-        fs::write(&requirements, requirement + "\n")?;
+        fs::write(&requirements, words.join(" ") + "\n")?;
         run(
             host_python()
                 .args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input"])

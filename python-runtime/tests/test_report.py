@@ -1,0 +1,75 @@
+import sys
+import traceback
+import unittest
+
+import fake_host
+
+fake_host.install()
+
+import _eryx_report
+
+
+def caught(function):
+    try:
+        function()
+    except BaseException as error:
+        return error
+
+
+class Describe(unittest.TestCase):
+    def describe(self, function, limit=10_000):
+        return _eryx_report.describe(caught(function), {}, limit)
+
+    def test_is_what_cpython_prints(self):
+        def fail():
+            raise ValueError("x")
+
+        error = caught(fail)
+        kind, message, frames, text = _eryx_report.describe(error, {}, 10_000)
+        self.assertEqual((kind, message), ("ValueError", "x"))
+        self.assertEqual(text, "".join(traceback.format_exception(error)))
+        self.assertEqual(frames[-1][2:], ("fail", 'raise ValueError("x")'))
+
+    def test_long_messages_are_cut(self):
+        def fail():
+            try:
+                raise KeyError("c" * 10**6)
+            except KeyError as cause:
+                raise ValueError("x" * 10**6) from cause
+
+        kind, message, frames, text = self.describe(fail, 1000)
+        self.assertEqual((kind, len(message)), ("ValueError", 1000))
+        self.assertLessEqual(len(text), 1000)
+
+    def test_deep_tracebacks_keep_both_ends(self):
+        def fall(depth):
+            return fall(depth - 1) if depth else 1 / 0
+
+        frames = self.describe(lambda: fall(500))[2]
+        self.assertEqual(len(frames), 200)
+
+    def test_the_programs_own_hook_prints(self):
+        seen = []
+        sys.excepthook = lambda *arguments: seen.append(arguments)
+        try:
+            text = self.describe(lambda: 1 / 0)[3]
+        finally:
+            sys.excepthook = sys.__excepthook__
+        self.assertEqual(text, "")
+        self.assertIs(seen[0][0], ZeroDivisionError)
+
+    def test_a_message_that_cannot_be_had(self):
+        class Broken(Exception):
+            def __str__(self):
+                raise RuntimeError
+
+        def fail():
+            raise Broken
+
+        kind, message, _, _ = self.describe(fail)
+        self.assertTrue(kind.endswith("Broken"))
+        self.assertEqual(message, "<exception str() failed>")
+
+
+if __name__ == "__main__":
+    unittest.main()
