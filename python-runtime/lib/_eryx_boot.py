@@ -40,8 +40,74 @@ def start():
     import _eryx_run
 
     _eryx_loop.install()
+    _rehearse(_eryx_run)
     _freeze()
     return _eryx_run.execute
+
+
+# What programs commonly do. Running it specialises the byte code of the library
+# and the runner: later runs find it as it will stay and change no page of it.
+REHEARSAL = """
+import json, re, sys
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+
+@dataclass
+class Item:
+    name: str
+    price: float = 1.5
+
+def total(items):
+    return sum(item.price for item in items)
+
+data = json.loads('{"items": [{"name": "a", "price": 2.5}, {"name": "b"}]}')
+items = [Item(**entry) for entry in data["items"]]
+counts = Counter(word.lower() for word in re.findall(r"[a-z]+", "The quick the"))
+groups = defaultdict(list)
+for item in items:
+    groups[item.name].append(item)
+print(json.dumps({"total": total(items), "counts": counts}), f"{total(items):.2f}")
+print(", ".join(sorted(groups)), file=sys.stderr)
+try:
+    {}["missing"]
+except KeyError as error:
+    pass
+"""
+
+REHEARSALS = (
+    REHEARSAL,
+    REHEARSAL + "total(items)",
+    "x=1",
+    "print('hi')",
+    "import asyncio\nasync def f(n):\n    await asyncio.sleep(0)\n    return n\n"
+    "await asyncio.gather(f(1), f(2))",
+    "import asyncio\nasync def main():\n    return 1\nasyncio.run(main())",
+    "def f():\n    raise ValueError('x')\nf()",
+    "if x\n",
+    "import sys\nsys.exit(3)",
+)
+
+
+def _rehearse(runner):
+    """Run programs as the host will, and leave no trace of them."""
+    import io
+    import random
+    import sys
+
+    main = sys.modules["__main__"].__dict__
+    before = dict(main)
+    streams = sys.stdout, sys.stderr
+    sys.stdout = io.TextIOWrapper(io.BytesIO(), write_through=True)
+    sys.stderr = io.TextIOWrapper(io.BytesIO(), write_through=True)
+    for _ in range(40):
+        for source in REHEARSALS:
+            runner.execute(source, "main.py", ["main.py"], None, b"", 0, 1000, 1000)
+            main.clear()
+            main.update(before)
+    sys.stdout, sys.stderr = streams
+    sys.argv = [""]
+    random.seed(0)
+    runner._started = False
 
 
 def _warm_up():

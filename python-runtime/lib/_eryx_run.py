@@ -1,16 +1,13 @@
 """Runs a program as `__main__` and tells how it ended."""
 
-import _eryx
 import ast
 import asyncio
 import atexit
 import inspect
 import logging
 import opcode
-import os
 import random
 import sys
-import time
 
 import _eryx_report
 import _eryx_result
@@ -34,10 +31,19 @@ class ProgramLoader:
         return self._filename
 
 
-def execute(source, filename, argv, result_variable, result_limit, traceback_limit):
+def execute(
+    source,
+    filename,
+    argv,
+    result_variable,
+    entropy,
+    started,
+    result_limit,
+    traceback_limit,
+):
     """Run `source`; the answer is `(kind, details)` for the C shim."""
     try:
-        _begin()
+        _begin(entropy, started)
         namespace = _main_module(source, filename)
         sys.argv = argv
         value = _run(source, filename, namespace, result_variable)
@@ -53,13 +59,13 @@ def execute(source, filename, argv, result_variable, result_limit, traceback_lim
         return "raised", _eryx_report.describe(error, globals(), traceback_limit)
 
 
-def _begin():
+def _begin(entropy, started):
     """Give this instance what no two instances may share."""
     global _started
     if not _started:
         _started = True
-        random.seed(int.from_bytes(os.urandom(32)))
-        logging._startTime = time.time_ns()
+        random.seed(int.from_bytes(entropy))
+        logging._startTime = started
 
 
 def _main_module(source, filename):

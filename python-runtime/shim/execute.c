@@ -46,7 +46,7 @@ static PyObject *arguments(const program_t *program) {
 }
 
 /* Calls the guest library: `execute(source, filename, argv, result_variable,
-   result_limit, traceback_limit)`. */
+   entropy, started, result_limit, traceback_limit)`. */
 static PyObject *call(const program_t *program) {
     PyObject *source = text(&program->source);
     PyObject *filename = source ? text(&program->filename) : NULL;
@@ -58,7 +58,10 @@ static PyObject *call(const program_t *program) {
     }
     PyObject *result = NULL;
     if (variable != NULL) {
-        result = PyObject_CallFunction(eryx_execute, "OOOOkk", source, filename, argv, variable,
+        result = PyObject_CallFunction(eryx_execute, "OOOOy#Kkk", source, filename, argv, variable,
+                                       (const char *)program->entropy.ptr,
+                                       (Py_ssize_t)program->entropy.len,
+                                       (unsigned long long)program->started,
                                        (unsigned long)program->result_limit,
                                        (unsigned long)program->traceback_limit);
     }

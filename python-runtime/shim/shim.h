@@ -13,6 +13,12 @@ PyObject *PyInit__eryx(void);
 /* streams.c: sends descriptors 1 and 2 to the output import. */
 void eryx_open_streams(void);
 
+/* immortal.c: leaves no reference count that a run could change. */
+void eryx_make_all_immortal(void);
+
+/* heap.c: leaves the heap so that a run writes to few pages of it. */
+void eryx_settle_heap(void);
+
 /* archive.c: the standard library, a zip file in read-only memory. */
 PyObject *eryx_archive(void);
 

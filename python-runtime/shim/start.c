@@ -83,5 +83,7 @@ static void load_library(void) {
 __attribute__((export_name("wizer-initialize"))) void eryx_start(void) {
     start_interpreter();
     load_library();
+    eryx_make_all_immortal();
+    eryx_settle_heap();
     __wasilibc_reset_preopens();
 }

@@ -7,6 +7,7 @@
     reason = "the figures are for progress bars"
 )]
 
+mod bench;
 mod cache;
 mod cargo;
 mod ci;
@@ -43,6 +44,18 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         arguments: Vec<String>,
     },
+    /// Measure, beside the other sandboxes if they are installed.
+    Bench {
+        /// The native Python that ratios are taken against.
+        #[arg(long, value_name = "PYTHON")]
+        reference: Option<PathBuf>,
+        /// The folder with the peers' runner, `run_all.py`.
+        #[arg(long, value_name = "FOLDER", requires = "peers_dir")]
+        peers_runner: Option<PathBuf>,
+        /// The folder where the runner's `install.sh` put the peers.
+        #[arg(long, value_name = "FOLDER", requires = "peers_runner")]
+        peers_dir: Option<PathBuf>,
+    },
     /// Check formatting, lints and documentation, and run all tests.
     Ci,
 }
@@ -66,6 +79,11 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::BuildRuntime { verify: true } => runtime::verify(&repository)?,
         Task::BuildRuntime { verify: false } => runtime::build(&repository).map(drop)?,
         Task::Run { arguments } => return run::run(&repository, &arguments),
+        Task::Bench { reference, peers_runner, peers_dir } => {
+            let peers = peers_runner.zip(peers_dir);
+            let peers = peers.map(|(runner, installed)| bench::Peers { runner, installed });
+            bench::bench(&repository, reference.as_deref(), peers.as_ref())?;
+        }
         Task::Ci => ci::ci(&repository)?,
     }
     Ok(ExitCode::SUCCESS)

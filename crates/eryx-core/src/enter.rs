@@ -7,7 +7,7 @@ use crate::limits::ResourceLimits;
 use crate::run::RunOptions;
 use crate::view::{RuntimeCtx, RuntimeView};
 use crate::{Error, ExecutionOutput, Frame, PythonException, PythonExecutor, PythonValue, Stopped};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use wasmtime::{Store, Trap, UpdateDeadline};
 
 /// The largest program. Compiling takes some fifty times its size in memory.
@@ -81,9 +81,24 @@ fn program(code: &str, options: &RunOptions) -> Result<Program, Error> {
         filename: options.filename.clone(),
         argv,
         result_variable: options.result_variable.clone(),
+        entropy: entropy()?,
+        started: since_1970(),
         result_limit: options.limits.result_bytes,
         traceback_limit: options.limits.traceback_bytes,
     })
+}
+
+/// What makes this program's random numbers differ from all others'.
+fn entropy() -> Result<Vec<u8>, Error> {
+    let mut bytes = vec![0; 32];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Error::Instantiation(std::io::Error::other(error).into()))?;
+    Ok(bytes)
+}
+
+fn since_1970() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// At each tick the guest lets others run, or ends if its time is over.

@@ -1,7 +1,6 @@
 //! What a fresh interpreter costs, and what Python costs in it.
 //!
 //! `cargo bench -p eryx --bench fresh`
-#![expect(missing_docs, reason = "criterion's macros make public items")]
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
