@@ -12,6 +12,11 @@ fn json(text: &str) -> Option<PythonValue> {
 async fn the_last_expression_is_the_result() {
     assert_eq!(run("1 + 1").await.result, json("2"));
     assert_eq!(run("x = 1; 5").await.result, json("5"));
+    assert_eq!(run("x = 1\n\n5").await.result, json("5"));
+    assert_eq!(
+        run("def f(): pass\n\n...").await.result,
+        Some(PythonValue::Repr("Ellipsis".into()))
+    );
     assert_eq!(run("'a docstring'").await.result, json(r#""a docstring""#));
     assert_eq!(run("(x := 7)").await.result, json("7"));
     assert_eq!(run("x = 0\n'é\\ud800'").await.result, json(r#""\u00e9\ud800""#));

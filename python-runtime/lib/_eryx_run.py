@@ -91,12 +91,16 @@ _STORES = {opcode.opmap[name] for name in ("STORE_NAME", "STORE_GLOBAL", "DELETE
 def _leaves_no_value(code, source):
     """Whether the byte code shows that the last statement is no expression.
 
-    Two statements on a line can hide one, as can an assignment expression; a
-    text alone is the module's docstring and its value.
+    A constant leaves no instruction, but its line stands against the module's
+    return. Two statements on a line can hide one, as can an assignment
+    expression; a text alone is the module's docstring and its value.
     """
-    operation, name = code.co_code[-4:-2]
+    last_store = len(code.co_code) - 4
+    operation, name = code.co_code[last_store : last_store + 2]
+    last_line_starts = [start for start, _, _ in code.co_lines()][-1]
     return (
         operation in _STORES
+        and last_line_starts <= last_store
         and code.co_names[name] != "__doc__"
         and ";" not in source
         and ":=" not in source
