@@ -58,12 +58,11 @@ pub(crate) fn bench(
     runtime::build(repository)?;
     // The native Python that helps to build is made for speed of building: a
     // fair reference is an optimised one.
-    let reference = match reference {
-        Some(path) => path.to_owned(),
-        None => {
-            eprintln!("No --reference: ratios are against the native Python built at -O1.");
-            runtime::native_python(repository)?
-        }
+    let reference = if let Some(path) = reference {
+        path.to_owned()
+    } else {
+        eprintln!("No --reference: ratios are against the native Python built at -O1.");
+        runtime::native_python(repository)?
     };
     watch(cargo(repository).args(["build", "--release", "--package", "eryx-cli"]))?;
     let mut columns = vec![ours(repository, &reference)?];

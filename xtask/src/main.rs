@@ -40,7 +40,7 @@ enum Task {
     },
     /// Run a Python file in the sandbox, building first what is missing.
     Run {
-        /// What `eryx run` takes: FILE [ARGS], -c CODE, or - and options.
+        /// What `eryx run` takes: options, then a file, `-c` and code, or `-`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         arguments: Vec<String>,
     },
