@@ -32,6 +32,41 @@ async fn statements_have_no_result() {
 }
 
 #[tokio::test]
+async fn the_result_does_not_depend_on_how_the_statement_compiles() {
+    for (code, value) in [
+        ("x = [1]\nx.pop()", "1"),
+        ("x = 1\n3 if x else 4", "3"),
+        ("x = 0\n3 if x else str(4)", r#""4""#),
+        ("x = 2\nx and x + 1", "3"),
+        ("def f(): return 1\nf()  # a comment", "1"),
+        ("if True:\n    1\nlen(\n  'ab'\n)", "2"),
+        ("len('a'); len('ab')", "2"),
+        ("await_ = 1\n(\n  await_\n)", "1"),
+        ("async def f(): return 5\nawait f()", "5"),
+        ("async def f(): return 5\nx = await f()\nlen('a') + x", "6"),
+        ("[i async for i in g()]", "[0, 1]"),
+    ] {
+        let code = format!("async def g():\n    yield 0\n    yield 1\n{code}");
+        assert_eq!(run(&code).await.result, json(value), "{code}");
+    }
+    for code in [
+        "from os import path",
+        "from os.path import *",
+        "import os.path",
+        "for i in range(3):\n    len('a')",
+        "if 1:\n    len('a')",
+        "x = 1\nif x:\n    len('a')\nelse:\n    len('b')",
+        "import io\nwith io.StringIO() as f:\n    f.write('a')",
+        "try:\n    len('a')\nfinally:\n    pass",
+        "x = 1\nmatch x:\n    case 1:\n        len('a')",
+        "while True:\n    break",
+        "class A:\n    len('a')",
+    ] {
+        assert_eq!(run(code).await.result, None, "{code}");
+    }
+}
+
+#[tokio::test]
 async fn values_that_json_cannot_hold_come_as_repr() {
     let repr = |text: &str| Some(PythonValue::Repr(text.to_owned()));
     assert_eq!(run("{1, 2}").await.result, repr("{1, 2}"));

@@ -3,6 +3,7 @@
 import ast
 import asyncio
 import atexit
+import collections
 import inspect
 import logging
 import opcode
@@ -107,12 +108,37 @@ def _leaves_no_value(code, source):
     )
 
 
+_POP_TOP = opcode.opmap["POP_TOP"]
+_RETURN_CONST = opcode.opmap["RETURN_CONST"]
+_RETURN_VALUE = opcode.opmap["RETURN_VALUE"]
+
+
+def _returning_value(code):
+    """`code` with the value of its last statement returned instead of dropped,
+    or None if the byte code does not show plainly that this is what it does.
+
+    Plainly is: there is one way out, and before it the value of something that
+    begins a line is dropped, which no import has just stored.
+    """
+    raw = code.co_code
+    if raw[-4] != _POP_TOP or raw[-2] != _RETURN_CONST or raw[-6] in _STORES:
+        return None
+    dropped, _ = collections.deque(code.co_positions(), 2)
+    column = dropped[2]
+    if column != 0 or raw[::2].count(_RETURN_CONST) != 1:
+        return None
+    return code.replace(co_code=raw[:-4] + bytes((_RETURN_VALUE, 0)) + raw[-2:])
+
+
 def _compile(source, filename):
     """Code objects to run one after the other. If there are two, the second
     is the last statement, an expression whose value is the result."""
     code = compile(source, filename, "exec", FLAGS, True)
     if _leaves_no_value(code, source):
         return [code]
+    returning = _returning_value(code)
+    if returning is not None:
+        return [returning]
     tree = compile(source, filename, "exec", FLAGS | ast.PyCF_ONLY_AST, True)
     if not tree.body or not isinstance(tree.body[-1], ast.Expr):
         return [code]

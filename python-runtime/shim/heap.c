@@ -65,7 +65,21 @@ static void fill_object_heap(void) {
     }
 }
 
+/* Leaves `count` free blocks of a size, so that short programs need not make
+   the memory grow: each growth is a system call. */
+static void keep_free(size_t size, int count) {
+    void *blocks[16];
+    for (int i = 0; i < count; i++) {
+        blocks[i] = malloc(size);
+    }
+    while (count > 0) {
+        free(blocks[--count]);
+    }
+}
+
 void eryx_settle_heap(void) {
     fill_c_heap();
     fill_object_heap();
+    keep_free(((size_t)1 << 16) - MALLOC_OVERHEAD, 12);
+    keep_free(ARENA_SIZE, 2);
 }
