@@ -3,8 +3,8 @@
 import ast
 import asyncio
 import atexit
-import collections
 import inspect
+import itertools
 import logging
 import opcode
 import random
@@ -85,58 +85,17 @@ def _run(source, filename, namespace, result_variable):
     return _evaluate(_compile(source, filename), namespace)
 
 
-# Instructions that end a module whose last statement is no expression.
 _STORES = {opcode.opmap[name] for name in ("STORE_NAME", "STORE_GLOBAL", "DELETE_NAME")}
-
-
-def _leaves_no_value(code, source):
-    """Whether the byte code shows that the last statement is no expression.
-
-    A constant leaves no instruction, but its line stands against the module's
-    return. Two statements on a line can hide one, as can an assignment
-    expression; a text alone is the module's docstring and its value.
-    """
-    last_store = len(code.co_code) - 4
-    operation, name = code.co_code[last_store : last_store + 2]
-    last_line_starts = [start for start, _, _ in code.co_lines()][-1]
-    return (
-        operation in _STORES
-        and last_line_starts <= last_store
-        and code.co_names[name] != "__doc__"
-        and ";" not in source
-        and ":=" not in source
-    )
-
-
 _POP_TOP = opcode.opmap["POP_TOP"]
 _RETURN_CONST = opcode.opmap["RETURN_CONST"]
 _RETURN_VALUE = opcode.opmap["RETURN_VALUE"]
 
 
-def _returning_value(code):
-    """`code` with the value of its last statement returned instead of dropped,
-    or None if the byte code does not show plainly that this is what it does.
-
-    Plainly is: there is one way out, and before it the value of something that
-    begins a line is dropped, which no import has just stored.
-    """
-    raw = code.co_code
-    if raw[-4] != _POP_TOP or raw[-2] != _RETURN_CONST or raw[-6] in _STORES:
-        return None
-    dropped, _ = collections.deque(code.co_positions(), 2)
-    column = dropped[2]
-    if column != 0 or raw[::2].count(_RETURN_CONST) != 1:
-        return None
-    return code.replace(co_code=raw[:-4] + bytes((_RETURN_VALUE, 0)) + raw[-2:])
-
-
 def _compile(source, filename):
-    """Code objects to run one after the other. If there are two, the second
-    is the last statement, an expression whose value is the result."""
+    """Code objects to run one after the other, of which the last returns the
+    value of the last statement if that is an expression."""
     code = compile(source, filename, "exec", FLAGS, True)
-    if _leaves_no_value(code, source):
-        return [code]
-    returning = _returning_value(code)
+    returning = _returning_value(code, source)
     if returning is not None:
         return [returning]
     tree = compile(source, filename, "exec", FLAGS | ast.PyCF_ONLY_AST, True)
@@ -147,6 +106,44 @@ def _compile(source, filename):
         compile(tree, filename, "exec", FLAGS, True),
         compile(last, filename, "eval", FLAGS, True),
     ]
+
+
+def _returning_value(code, source):
+    """`code`, changed to return its last statement's value, or as it is if that
+    is no expression. None if the byte code does not show plainly which: then
+    the syntax tree, which costs as much as all the rest, has to tell."""
+    raw = code.co_code
+    operations = raw[::2]
+    if operations.count(_RETURN_CONST) != 1:
+        return None
+    end = operations.index(_RETURN_CONST)
+    if operations[end - 1] == _POP_TOP and operations[end - 2] not in _STORES:
+        # A value is dropped, and no import's. If what made it begins a line, it
+        # is a statement of the module and not of a block in it.
+        _, _, column, _ = next(itertools.islice(code.co_positions(), end - 1, end))
+        if column == 0:
+            changed = bytes((_RETURN_VALUE, 0))
+            return code.replace(co_code=raw[: 2 * end - 2] + changed + raw[2 * end :])
+    elif operations[end - 1] in _STORES and _ends_in_store(code, source, end):
+        return code
+    return None
+
+
+def _ends_in_store(code, source, end):
+    """Whether the module's last statement is the one that stores.
+
+    A constant leaves no instruction, but its line stands against the module's
+    return. Two statements on a line can hide one, as can an assignment
+    expression; a text alone is the module's docstring and its value.
+    """
+    positions = itertools.islice(code.co_positions(), end - 1, end + 1)
+    (stored, *_), (returned, *_) = positions
+    return (
+        stored == returned
+        and code.co_names[code.co_code[2 * end - 1]] != "__doc__"
+        and ";" not in source
+        and ":=" not in source
+    )
 
 
 def _evaluate(codes, namespace):
