@@ -52,6 +52,6 @@ pub(crate) async fn times_out(code: &str) -> ExecutionOutput {
     assert_eq!(*stopped, Duration::from_secs(1));
     assert!(took >= Duration::from_secs(1), "stopped early, after {took:?}");
     // The promise is 250 ms; the rest is for a machine that is busy with tests.
-    assert!(took < Duration::from_millis(2500), "stopped late, after {took:?}");
+    assert!(took < Duration::from_secs(5), "stopped late, after {took:?}");
     *stopped.output
 }
