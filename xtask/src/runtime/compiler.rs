@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What every C file of the guest is compiled with. The optimisation level and
-/// its alternatives are measured in `docs/decisions/0002-compiler-flags.md`.
+/// What every C file of the guest is compiled with. What is measured of this and
+/// what is not yet: `docs/decisions/0002-compiler-flags.md`.
 pub(crate) const FLAGS: &[&str] = &[
     "-O2",
     "-g0",
