@@ -1,7 +1,6 @@
 //! What eryx promises, tested over its public face.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod command_line;
 mod guest;
 mod programs;
 mod runtime_files;

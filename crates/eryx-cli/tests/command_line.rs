@@ -1,17 +1,19 @@
 //! The `eryx` program, run as a user would.
 
-use crate::support::repository;
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
-/// Cargo puts the program beside the folder of the test binaries.
-fn program() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let folder = test.parent().and_then(Path::parent).unwrap();
-    folder.join(format!("eryx{}", std::env::consts::EXE_SUFFIX))
+/// The program that Cargo built for these tests.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_eryx");
+
+/// The repository.
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
 }
 
 fn eryx(arguments: &[&str]) -> Output {
@@ -19,7 +21,7 @@ fn eryx(arguments: &[&str]) -> Output {
 }
 
 fn with_input(arguments: &[&str], input: &[u8]) -> Output {
-    let mut child = Command::new(program())
+    let mut child = Command::new(PROGRAM)
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -156,7 +158,7 @@ fn bytes_pass_unchanged_to_a_pipe() {
 #[test]
 fn a_full_disk_is_told() {
     let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let output = Command::new(program())
+    let output = Command::new(PROGRAM)
         .args(["run", "-c", "print('a' * 100_000)"])
         .stdout(full)
         .stderr(Stdio::piped())
@@ -170,7 +172,7 @@ fn a_full_disk_is_told() {
 fn a_cache_that_cannot_be_used_is_told() {
     let folder = TempDir::new().unwrap();
     let path = file(&folder, "not-a-folder", b"");
-    let output = Command::new(program())
+    let output = Command::new(PROGRAM)
         .args(["run", "-c", "print(1)"])
         .env("ERYX_CACHE_DIR", &path)
         .output()
