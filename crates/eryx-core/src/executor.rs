@@ -123,9 +123,22 @@ impl ExecutorBuilder {
         self,
         new_state: impl Fn(RuntimeCtx) -> T + Send + Sync + 'static,
     ) -> Result<PythonExecutor<T>, Error> {
+        self.build_with(new_state, |_| Ok(()))
+    }
+
+    /// As [`build`](Self::build), with more than this crate links: files or a
+    /// network. `extend` may define an interface anew; its definition counts.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build); [`Error::Initialization`] if `extend` fails.
+    pub fn build_with<T: RuntimeView>(
+        self,
+        new_state: impl Fn(RuntimeCtx) -> T + Send + Sync + 'static,
+        extend: impl FnOnce(&mut Linker<T>) -> wasmtime::Result<()>,
+    ) -> Result<PythonExecutor<T>, Error> {
         let engine = self.engine.map_or_else(PythonEngine::new, Ok)?;
         let component = artifact::load(engine.engine(), &self.source, &self.cache, &*self.notice)?;
-        let pre = link(&engine, &component)
+        let pre = link(&engine, &component, extend)
             .map_err(|source| Error::Initialization { origin: self.source.origin(), source })?;
         let inner = Inner { engine, pre, new_state: Box::new(new_state) };
         Ok(PythonExecutor { inner: Arc::new(inner) })
@@ -144,9 +157,12 @@ impl fmt::Debug for ExecutorBuilder {
 fn link<T: RuntimeView>(
     engine: &PythonEngine,
     component: &Component,
+    extend: impl FnOnce(&mut Linker<T>) -> wasmtime::Result<()>,
 ) -> wasmtime::Result<SandboxPre<T>> {
     let mut linker = Linker::new(engine.engine());
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     host::add_to_linker(&mut linker)?;
+    linker.allow_shadowing(true);
+    extend(&mut linker)?;
     SandboxPre::new(linker.instantiate_pre(component)?)
 }
