@@ -1,6 +1,9 @@
 //! What eryx promises, tested over its public face.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod asyncio;
+mod callbacks;
+mod ends;
 mod guest;
 mod programs;
 mod runtime_files;

@@ -27,6 +27,11 @@ pub(crate) async fn stdout(code: &str) -> String {
     run(code).await.stdout.into_string()
 }
 
+/// Runs a program that must end well in this sandbox; returns what it printed.
+pub(crate) async fn stdout_of(sandbox: &Sandbox, code: &str) -> String {
+    sandbox.execute(code).await.unwrap().stdout.into_string()
+}
+
 /// Runs a program that must end well.
 pub(crate) async fn run(code: &str) -> ExecutionOutput {
     sandbox().execute(code).await.unwrap()

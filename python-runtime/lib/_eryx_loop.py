@@ -1,23 +1,19 @@
 """The event loop: CPython's own, over the one import that waits."""
 
-import _eryx
 import asyncio
 import asyncio.base_events
 import asyncio.events
 
-# Nanoseconds; some three hundred years.
-FOREVER = 2**63
+import _eryx_wait
 
 
 class HostSelector:
-    """What `BaseEventLoop` asks for events."""
+    """What `BaseEventLoop` asks for events. Whoever waits for an operation has
+    registered a function that schedules what is next."""
 
     def select(self, timeout):
-        """Wait `timeout` seconds; without one, until the host ends the run."""
-        if timeout is None:
-            _eryx.wait(FOREVER)
-        elif timeout > 0:
-            _eryx.wait(int(min(timeout * 1e9 + 1, FOREVER)))
+        """Wait `timeout` seconds; without one, until something happens."""
+        _eryx_wait.poll(timeout)
         return ()
 
     def close(self):
@@ -25,7 +21,7 @@ class HostSelector:
 
 
 class HostEventLoop(asyncio.base_events.BaseEventLoop):
-    """Timers, tasks and futures; what needs threads or signals is refused."""
+    """Timers, tasks, futures and operations of the host."""
 
     def __init__(self):
         super().__init__()
@@ -37,6 +33,35 @@ class HostEventLoop(asyncio.base_events.BaseEventLoop):
     def _write_to_self(self):
         # There is one thread: whoever asks to be woken is awake.
         pass
+
+    def run_in_executor(self, executor, func, *args):
+        """There are no threads. What would go to the default executor is called
+        here, while everything else waits."""
+        if executor is not None:
+            return super().run_in_executor(executor, func, *args)
+        self._check_closed()
+        future = self.create_future()
+        self.call_soon(_call_for, future, func, args)
+        return future
+
+    def add_signal_handler(self, sig, callback, *args):
+        raise NotImplementedError("the sandbox has no signals")
+
+    def remove_signal_handler(self, sig):
+        raise NotImplementedError("the sandbox has no signals")
+
+
+def _call_for(future, func, args):
+    if future.cancelled():
+        return
+    try:
+        result = func(*args)
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        future.set_exception(error)
+    else:
+        future.set_result(result)
 
 
 class HostEventLoopPolicy(asyncio.events.BaseDefaultEventLoopPolicy):

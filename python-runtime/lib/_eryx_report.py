@@ -8,22 +8,48 @@ from _eryx_result import cut, safe_text
 # Deep recursion has thousands of frames: the outermost and innermost tell.
 OUTER_FRAMES = INNER_FRAMES = 100
 
+# Exceptions in a chain, the uncaught one included, and notes of each.
+LONGEST_CHAIN = 17
+MOST_NOTES = 100
+
+# The interface's enum `link`.
+_UNCAUGHT, _CAUSE, _CONTEXT = range(3)
+
 
 def describe(error, runner_globals, limit):
-    """`(type, message, frames, traceback)` for the C shim."""
+    """`([(link, type, message, frames, notes), ...], traceback)` for the C shim."""
     error.__traceback__ = _without_runner(error.__traceback__, runner_globals)
     try:
         return _describe(error, limit)
     except MemoryError:
         kind = type(error).__qualname__
-        return kind, "", [], f"{kind}: (no memory was left to say more)\n"
+        return [(_UNCAUGHT, kind, "", [], [])], f"{kind}: (no memory was left to say more)\n"
 
 
 def _describe(error, limit):
     report = traceback.TracebackException.from_exception(error, compact=True)
     _shorten(report, limit)
-    message = _text(report._str, limit)
-    return _type_name(type(error)), message, _frames(report.stack, limit), _format(error, report, limit)
+    return list(_chain(report, limit)), _format(error, report, limit)
+
+
+def _chain(report, limit):
+    """The exception and those behind it, the nearest first."""
+    link = _UNCAUGHT
+    for _ in range(LONGEST_CHAIN):
+        notes = report.__notes__ if isinstance(report.__notes__, (list, tuple)) else []
+        yield (
+            link,
+            _type_name(report._exc_type),
+            _text(report._str, limit),
+            _frames(report.stack, limit),
+            [_text(note, limit) for note in notes[:MOST_NOTES] if isinstance(note, str)],
+        )
+        if report.__cause__ is not None:
+            link, report = _CAUSE, report.__cause__
+        elif report.__context__ is not None and not report.__suppress_context__:
+            link, report = _CONTEXT, report.__context__
+        else:
+            return
 
 
 def _text(text, limit):

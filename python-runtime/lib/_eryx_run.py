@@ -7,15 +7,18 @@ import inspect
 import itertools
 import logging
 import opcode
+import os
 import random
 import sys
 
+import _eryx_calls
 import _eryx_report
 import _eryx_result
 
 FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
 _started = False
+_extensions = ()
 
 
 class ProgramLoader:
@@ -39,12 +42,17 @@ def execute(
     result_variable,
     entropy,
     started,
+    environment,
+    callbacks,
+    calls_in_flight,
+    extensions,
     result_limit,
     traceback_limit,
 ):
     """Run `source`; the answer is `(kind, details)` for the C shim."""
     try:
         _begin(entropy, started)
+        _world(environment, callbacks, calls_in_flight, extensions)
         namespace = _main_module(source, filename)
         sys.argv = argv
         value = _run(source, filename, namespace, result_variable)
@@ -67,6 +75,22 @@ def _begin(entropy, started):
         _started = True
         random.seed(int.from_bytes(entropy))
         logging._startTime = started
+
+
+def _world(environment, callbacks, calls_in_flight, extensions):
+    """Show the program what it has around it."""
+    global _extensions
+    if environment or os.environ:
+        os.environ.clear()
+        os.environ.update(environment)
+    if callbacks or _eryx_calls.list_callbacks():
+        _eryx_calls.install(callbacks, calls_in_flight)
+    _extensions = extensions
+
+
+def has_extension(package):
+    """Whether the host has these interfaces."""
+    return package in _extensions
 
 
 def _main_module(source, filename):

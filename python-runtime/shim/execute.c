@@ -9,6 +9,7 @@
 typedef exports_eryx_runtime_execution_program_t program_t;
 typedef exports_eryx_runtime_execution_outcome_t outcome_t;
 typedef exports_eryx_runtime_execution_frame_t frame_t;
+typedef exports_eryx_runtime_execution_exception_t exception_t;
 
 static PyObject *text(const sandbox_string_t *string) {
     return PyUnicode_DecodeUTF8((const char *)string->ptr, (Py_ssize_t)string->len, NULL);
@@ -32,43 +33,56 @@ static bool copy_text(PyObject *object, sandbox_string_t *out) {
     return true;
 }
 
-static PyObject *arguments(const program_t *program) {
-    PyObject *list = PyList_New((Py_ssize_t)program->argv.len);
-    for (size_t i = 0; list != NULL && i < program->argv.len; i++) {
-        PyObject *item = text(&program->argv.ptr[i]);
-        if (item == NULL) {
+/* A list of what `item` makes of each element. */
+static PyObject *list_of(const void *elements, size_t count, PyObject *item(const void *, size_t)) {
+    PyObject *list = PyList_New((Py_ssize_t)count);
+    for (size_t i = 0; list != NULL && i < count; i++) {
+        PyObject *object = item(elements, i);
+        if (object == NULL) {
             Py_CLEAR(list);
         } else {
-            PyList_SET_ITEM(list, (Py_ssize_t)i, item);
+            PyList_SET_ITEM(list, (Py_ssize_t)i, object);
         }
     }
     return list;
 }
 
+static PyObject *text_item(const void *elements, size_t i) {
+    return text(&((const sandbox_string_t *)elements)[i]);
+}
+
+static PyObject *variable_item(const void *elements, size_t i) {
+    const sandbox_tuple2_string_string_t *pair =
+        &((const sandbox_tuple2_string_string_t *)elements)[i];
+    return Py_BuildValue("NN", text(&pair->f0), text(&pair->f1));
+}
+
+static PyObject *callback_item(const void *elements, size_t i) {
+    const exports_eryx_runtime_execution_description_t *callback =
+        &((const exports_eryx_runtime_execution_description_t *)elements)[i];
+    return Py_BuildValue("NNN", text(&callback->name), text(&callback->description),
+                         text(&callback->parameters));
+}
+
 /* Calls the guest library: `execute(source, filename, argv, result_variable,
-   entropy, started, result_limit, traceback_limit)`. */
+   entropy, started, environment, callbacks, calls_in_flight, extensions,
+   result_limit, traceback_limit)`. */
 static PyObject *call(const program_t *program) {
-    PyObject *source = text(&program->source);
-    PyObject *filename = source ? text(&program->filename) : NULL;
-    PyObject *argv = filename ? arguments(program) : NULL;
-    PyObject *variable = NULL;
-    if (argv != NULL) {
-        variable = program->result_variable.is_some ? text(&program->result_variable.val)
-                                                    : Py_NewRef(Py_None);
-    }
-    PyObject *result = NULL;
-    if (variable != NULL) {
-        result = PyObject_CallFunction(eryx_execute, "OOOOy#Kkk", source, filename, argv, variable,
-                                       (const char *)program->entropy.ptr,
-                                       (Py_ssize_t)program->entropy.len,
-                                       (unsigned long long)program->started,
-                                       (unsigned long)program->result_limit,
-                                       (unsigned long)program->traceback_limit);
-    }
-    Py_XDECREF(source);
-    Py_XDECREF(filename);
-    Py_XDECREF(argv);
-    Py_XDECREF(variable);
+    PyObject *variable =
+        program->result_variable.is_some ? text(&program->result_variable.val) : Py_None;
+    /* What could not be made is NULL: then the tuple is not made either. */
+    PyObject *arguments = Py_BuildValue(
+        "NNNNy#KNNkNkk", text(&program->source), text(&program->filename),
+        list_of(program->argv.ptr, program->argv.len, text_item), variable,
+        (const char *)program->entropy.ptr, (Py_ssize_t)program->entropy.len,
+        (unsigned long long)program->started,
+        list_of(program->environment.ptr, program->environment.len, variable_item),
+        list_of(program->callbacks.ptr, program->callbacks.len, callback_item),
+        (unsigned long)program->calls_in_flight,
+        list_of(program->extensions.ptr, program->extensions.len, text_item),
+        (unsigned long)program->result_limit, (unsigned long)program->traceback_limit);
+    PyObject *result = arguments ? PyObject_Call(eryx_execute, arguments, NULL) : NULL;
+    Py_XDECREF(arguments);
     return result;
 }
 
@@ -111,13 +125,52 @@ static bool copy_finished(PyObject *details, outcome_t *out) {
     return copy_text(string, &value->val.text);
 }
 
+static bool copy_notes(PyObject *list, sandbox_list_string_t *out) {
+    Py_ssize_t count = PyList_Size(list);
+    out->ptr = calloc(count > 0 ? (size_t)count : 1, sizeof(sandbox_string_t));
+    if (count < 0 || out->ptr == NULL) {
+        return false;
+    }
+    out->len = (size_t)count;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (!copy_text(PyList_GetItem(list, i), &out->ptr[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool copy_exception(PyObject *details, exception_t *out) {
+    unsigned int link;
+    PyObject *type, *message, *frames, *notes;
+    if (!PyArg_ParseTuple(details, "IUUO!O!", &link, &type, &message, &PyList_Type, &frames,
+                          &PyList_Type, &notes)) {
+        return false;
+    }
+    out->link = (uint8_t)(link <= EXPORTS_ERYX_RUNTIME_EXECUTION_LINK_CONTEXT ? link : 0);
+    return copy_text(type, &out->type_name) && copy_text(message, &out->message)
+           && copy_frames(frames, &out->frames) && copy_notes(notes, &out->notes);
+}
+
 static bool copy_raised(PyObject *details, outcome_t *out) {
     out->tag = EXPORTS_ERYX_RUNTIME_EXECUTION_OUTCOME_RAISED;
-    exports_eryx_runtime_execution_exception_t *raised = &out->val.raised;
-    PyObject *type, *message, *frames, *traceback;
-    return PyArg_ParseTuple(details, "UUO!U", &type, &message, &PyList_Type, &frames, &traceback)
-           && copy_text(type, &raised->type_name) && copy_text(message, &raised->message)
-           && copy_frames(frames, &raised->frames) && copy_text(traceback, &raised->traceback);
+    PyObject *list, *traceback;
+    if (!PyArg_ParseTuple(details, "O!U", &PyList_Type, &list, &traceback)) {
+        return false;
+    }
+    exports_eryx_runtime_execution_list_exception_t *chain = &out->val.raised.chain;
+    size_t count = (size_t)PyList_GET_SIZE(list);
+    chain->ptr = calloc(count ? count : 1, sizeof(exception_t));
+    if (chain->ptr == NULL) {
+        return false;
+    }
+    chain->len = count;
+    for (size_t i = 0; i < count; i++) {
+        if (!copy_exception(PyList_GET_ITEM(list, (Py_ssize_t)i), &chain->ptr[i])) {
+            return false;
+        }
+    }
+    return copy_text(traceback, &out->val.raised.traceback);
 }
 
 static bool copy_exited(PyObject *details, outcome_t *out) {

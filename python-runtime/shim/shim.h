@@ -10,6 +10,10 @@
 /* host.c: the built-in module `_eryx`, the guest library's way to the host. */
 PyObject *PyInit__eryx(void);
 
+/* calls.c: the host's callbacks, for that module. */
+PyObject *eryx_start_call(PyObject *module, PyObject *arguments);
+PyObject *eryx_take_call(PyObject *module, PyObject *operation);
+
 /* streams.c: sends descriptors 1 and 2 to the output import. */
 void eryx_open_streams(void);
 

@@ -12,7 +12,10 @@ def install():
     if "_eryx" not in sys.modules:
         host = types.ModuleType("_eryx")
         host.waited = []
-        host.wait = host.waited.append
+        host.finished = []
+        host.wait = lambda time: host.waited.append(time) or tuple(host.finished.pop(0))
+        host.cancelled = []
+        host.cancel = host.cancelled.append
         host.archive = lambda: memoryview(b"0123456789")
         sys.modules["_eryx"] = host
         # Appended: the stand-in for `_socket` must not hide the real one.

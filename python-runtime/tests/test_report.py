@@ -16,16 +16,23 @@ def caught(function):
         return error
 
 
+def flat(report):
+    """Of the first exception: type, message, frames, and the whole text."""
+    (first, *_), text = report
+    _, kind, message, frames, _ = first
+    return kind, message, frames, text
+
+
 class Describe(unittest.TestCase):
     def describe(self, function, limit=10_000):
-        return _eryx_report.describe(caught(function), {}, limit)
+        return flat(_eryx_report.describe(caught(function), {}, limit))
 
     def test_is_what_cpython_prints(self):
         def fail():
             raise ValueError("x")
 
         error = caught(fail)
-        kind, message, frames, text = _eryx_report.describe(error, {}, 10_000)
+        kind, message, frames, text = flat(_eryx_report.describe(error, {}, 10_000))
         self.assertEqual((kind, message), ("ValueError", "x"))
         self.assertEqual(text, "".join(traceback.format_exception(error)))
         self.assertEqual(frames[-1][2:], ("fail", 'raise ValueError("x")'))
@@ -57,6 +64,28 @@ class Describe(unittest.TestCase):
             sys.excepthook = sys.__excepthook__
         self.assertEqual(text, "")
         self.assertIs(seen[0][0], ZeroDivisionError)
+
+    def test_chains_have_an_end(self):
+        def fail(depth=0):
+            try:
+                if depth == 50:
+                    raise ValueError(depth)
+                fail(depth + 1)
+            except Exception as error:
+                raise KeyError(depth) from error
+
+        chain, _ = _eryx_report.describe(caught(fail), {}, 10_000)
+        self.assertEqual([one[0] for one in chain], [0] + [1] * 16)
+
+    def test_what_was_suppressed_is_not_told(self):
+        def fail():
+            try:
+                1 / 0
+            except ZeroDivisionError:
+                raise ValueError from None
+
+        chain, _ = _eryx_report.describe(caught(fail), {}, 10_000)
+        self.assertEqual(len(chain), 1)
 
     def test_a_message_that_cannot_be_had(self):
         class Broken(Exception):

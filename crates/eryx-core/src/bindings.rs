@@ -5,6 +5,8 @@ wasmtime::component::bindgen!({
     world: "sandbox",
     imports: {
         "eryx:runtime/waiting.wait": async | trappable,
+        "eryx:runtime/callbacks.start": async | trappable,
+        "eryx:runtime/output.write": async | trappable,
         default: trappable,
     },
     exports: { default: async },

@@ -30,7 +30,21 @@ impl PythonEngine {
     /// [`Error::WasmEngine`] if the machine is not one that wasmtime supports
     /// or has not the address space for the pool of instances.
     pub fn new() -> Result<Self, Error> {
-        let engine = Engine::new(&config()).map_err(Error::WasmEngine)?;
+        Self::with(&config())
+    }
+
+    /// Sets up an engine that counts the fuel its guests use, with its own clock.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub(crate) fn metered() -> Result<Self, Error> {
+        let mut config = config();
+        config.consume_fuel(true);
+        Self::with(&config)
+    }
+
+    fn with(config: &Config) -> Result<Self, Error> {
+        let engine = Engine::new(config).map_err(Error::WasmEngine)?;
         let ticker = Ticker::start(&engine).map_err(|error| Error::WasmEngine(error.into()))?;
         Ok(Self { engine, ticker })
     }

@@ -1,4 +1,4 @@
-use crate::ExecutionOutput;
+use crate::{ExecutionOutput, Poison};
 use std::fmt;
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -33,6 +33,30 @@ pub enum Error {
     /// The program's calls were nested deeper than the WebAssembly stack holds.
     #[error("the program was stopped: its calls overflowed the stack of {} bytes", .0.limit)]
     Stack(Stopped<u64>),
+
+    /// The run used up its [fuel](crate::ResourceLimits::fuel).
+    #[error("the program was stopped after {consumed} units of fuel; its limit is {limit}")]
+    FuelExhausted {
+        /// What it had used.
+        consumed: u64,
+        /// What it could use.
+        limit: u64,
+        /// What the run left behind.
+        output: Box<ExecutionOutput>,
+    },
+
+    /// The embedder cancelled the run.
+    #[error("the program was cancelled")]
+    Cancelled(Stopped<()>),
+
+    /// An earlier run was stopped in the midst of something, and the interpreter
+    /// is not entered again. Reset the session or start another one.
+    #[error("the interpreter cannot be used any more: {0}; reset the session or start another")]
+    Poisoned(Poison),
+
+    /// The interpreter was closed.
+    #[error("the interpreter was closed: start another")]
+    Closed,
 
     /// The interpreter itself broke off: `os.abort()`, or a fault in C code.
     #[error("the interpreter crashed")]
@@ -94,6 +118,8 @@ impl Error {
                 Some(&stopped.output)
             }
             Self::Trap(stopped) => Some(&stopped.output),
+            Self::Cancelled(stopped) => Some(&stopped.output),
+            Self::FuelExhausted { output, .. } => Some(output),
             _ => None,
         }
     }
@@ -151,6 +177,11 @@ pub struct PythonException {
     /// The traceback, from the outermost call to the place that raised. Of very
     /// deep ones the first and the last hundred.
     pub frames: Vec<Frame>,
+    /// What `add_note` attached.
+    pub notes: Vec<String>,
+    /// The exceptions behind this one: its cause or the one that was being
+    /// handled, then that one's, and so on. At most 16.
+    pub chain: Vec<ChainedException>,
     /// What CPython would have printed, with chained causes and notes. Empty if
     /// the program's own `sys.excepthook` printed it.
     pub traceback: String,
@@ -167,6 +198,32 @@ impl fmt::Display for PythonException {
         }
         Ok(())
     }
+}
+
+/// An exception that stands behind another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChainedException {
+    /// How it came to.
+    pub link: ChainLink,
+    /// As [`PythonException::type_name`].
+    pub type_name: String,
+    /// As [`PythonException::message`].
+    pub message: String,
+    /// As [`PythonException::frames`].
+    pub frames: Vec<Frame>,
+    /// As [`PythonException::notes`].
+    pub notes: Vec<String>,
+}
+
+/// How an exception comes to stand behind another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ChainLink {
+    /// `raise ... from` it.
+    Cause,
+    /// It was being handled when the other was raised.
+    Context,
 }
 
 /// One line of a traceback.

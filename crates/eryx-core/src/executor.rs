@@ -1,13 +1,14 @@
-use crate::artifact::{self, CachePlace, CompileEvent};
-use crate::bindings::SandboxPre;
+use crate::artifact::{CachePlace, CompileEvent};
 use crate::engine::PythonEngine;
+use crate::interpreter::Interpreter;
+use crate::linked::{Extend, Linked};
 use crate::run::ExecuteBuilder;
 use crate::view::{RuntimeCtx, RuntimeView};
-use crate::{Error, MinimalState, RuntimeSource, host};
+use crate::{Error, MinimalState, ResourceLimits, RuntimeSource};
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
-use wasmtime::component::{Component, InstancePre, Linker};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use wasmtime::component::{InstancePre, Linker};
 
 /// A loaded runtime, ready to run programs. Cheap to clone.
 ///
@@ -19,8 +20,14 @@ pub struct PythonExecutor<T: RuntimeView = MinimalState> {
 }
 
 struct Inner<T: RuntimeView> {
-    engine: PythonEngine,
-    pre: SandboxPre<T>,
+    plain: Linked<T>,
+    /// For runs whose fuel is counted; compiled when the first of them comes.
+    metered: OnceLock<Linked<T>>,
+    compiling: Mutex<()>,
+    source: RuntimeSource,
+    cache: CachePlace,
+    extend: Extend<T>,
+    extensions: Vec<String>,
     new_state: Box<dyn Fn(RuntimeCtx) -> T + Send + Sync>,
 }
 
@@ -41,22 +48,72 @@ impl<T: RuntimeView> PythonExecutor<T> {
         ExecuteBuilder::new(self.clone(), code.into())
     }
 
+    /// Starts an interpreter that lasts: what one run defines, the next finds.
+    ///
+    /// It can be given [`fuel`](ResourceLimits::fuel) in its runs only if
+    /// `limits` names some here; memory is limited by `limits` until the first
+    /// run sets its own.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the memory is too little to start in,
+    /// [`Error::Instantiation`] if there are too many interpreters.
+    pub async fn start(&self, limits: &ResourceLimits) -> Result<Interpreter<T>, Error> {
+        Interpreter::start(self, limits).await
+    }
+
     /// The engine.
     pub fn engine(&self) -> &PythonEngine {
-        &self.inner.engine
+        &self.inner.plain.engine
     }
 
     /// The component, linked as far as can be without a store.
     pub fn instance_pre(&self) -> &InstancePre<T> {
-        self.inner.pre.instance_pre()
+        self.inner.plain.pre.instance_pre()
     }
 
-    pub(crate) fn sandbox_pre(&self) -> &SandboxPre<T> {
-        &self.inner.pre
+    pub(crate) fn plain(&self) -> &Linked<T> {
+        &self.inner.plain
+    }
+
+    /// The same runtime, compiled to count fuel. Takes seconds the first time.
+    pub(crate) async fn metered(&self) -> Result<&Linked<T>, Error> {
+        if self.inner.metered.get().is_none() {
+            let executor = self.clone();
+            tokio::task::spawn_blocking(move || executor.inner.load_metered())
+                .await
+                .map_err(|error| Error::WasmEngine(error.into()))??;
+        }
+        // It was put there above, or before.
+        self.inner.metered.get().ok_or_else(|| {
+            Error::WasmEngine(wasmtime::Error::msg("the engine that counts fuel is missing"))
+        })
+    }
+
+    pub(crate) fn extensions(&self) -> &[String] {
+        &self.inner.extensions
     }
 
     pub(crate) fn new_state(&self, runtime: RuntimeCtx) -> T {
         (self.inner.new_state)(runtime)
+    }
+}
+
+impl<T: RuntimeView> Inner<T> {
+    fn load_metered(&self) -> Result<(), Error> {
+        let _one_compiles = self.compiling.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.metered.get().is_none() {
+            let engine = PythonEngine::metered()?;
+            let linked = Linked::new(
+                engine,
+                &self.source,
+                &self.cache,
+                &self.extend,
+                &self.extensions,
+                &|_| (),
+            )?;
+            self.metered.get_or_init(|| linked);
+        }
+        Ok(())
     }
 }
 
@@ -68,7 +125,7 @@ impl<T: RuntimeView> Clone for PythonExecutor<T> {
 
 impl<T: RuntimeView> fmt::Debug for PythonExecutor<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PythonExecutor").field("engine", &self.inner.engine).finish_non_exhaustive()
+        f.debug_struct("PythonExecutor").field("engine", self.engine()).finish_non_exhaustive()
     }
 }
 
@@ -78,14 +135,20 @@ pub struct ExecutorBuilder {
     source: RuntimeSource,
     engine: Option<PythonEngine>,
     cache: CachePlace,
+    extensions: Vec<String>,
     notice: Box<dyn Fn(CompileEvent)>,
 }
 
 impl ExecutorBuilder {
     /// Will load `source`, with the cache in the user's own cache folder.
     pub fn new(source: RuntimeSource) -> Self {
-        let cache = CachePlace::default();
-        Self { source, engine: None, cache, notice: Box::new(|_| ()) }
+        Self {
+            source,
+            engine: None,
+            cache: CachePlace::default(),
+            extensions: Vec::new(),
+            notice: Box::new(|_| ()),
+        }
     }
 
     /// Shares an engine, and with it the clock and the pool of instances.
@@ -107,13 +170,22 @@ impl ExecutorBuilder {
         self
     }
 
+    /// Tells the guest that an optional package of interfaces is linked in
+    /// [`build_with`](Self::build_with): `eryx:net`. What it is not told of it
+    /// refuses to its programs.
+    pub fn extension(mut self, package: impl Into<String>) -> Self {
+        self.extensions.push(package.into());
+        self
+    }
+
     /// Is told when compiling begins and ends.
     pub fn on_compile(mut self, notice: impl Fn(CompileEvent) + 'static) -> Self {
         self.notice = Box::new(notice);
         self
     }
 
-    /// Loads the runtime; `new_state` makes the data of each run's store.
+    /// Loads the runtime; `new_state` makes the data of each interpreter's
+    /// store.
     ///
     /// # Errors
     /// [`Error::Initialization`] if the bytes are no runtime of this version,
@@ -134,13 +206,28 @@ impl ExecutorBuilder {
     pub fn build_with<T: RuntimeView>(
         self,
         new_state: impl Fn(RuntimeCtx) -> T + Send + Sync + 'static,
-        extend: impl FnOnce(&mut Linker<T>) -> wasmtime::Result<()>,
+        extend: impl Fn(&mut Linker<T>) -> wasmtime::Result<()> + Send + Sync + 'static,
     ) -> Result<PythonExecutor<T>, Error> {
         let engine = self.engine.map_or_else(PythonEngine::new, Ok)?;
-        let component = artifact::load(engine.engine(), &self.source, &self.cache, &*self.notice)?;
-        let pre = link(&engine, &component, extend)
-            .map_err(|source| Error::Initialization { origin: self.source.origin(), source })?;
-        let inner = Inner { engine, pre, new_state: Box::new(new_state) };
+        let extend: Extend<T> = Box::new(extend);
+        let plain = Linked::new(
+            engine,
+            &self.source,
+            &self.cache,
+            &extend,
+            &self.extensions,
+            &*self.notice,
+        )?;
+        let inner = Inner {
+            plain,
+            metered: OnceLock::new(),
+            compiling: Mutex::new(()),
+            source: self.source,
+            cache: self.cache,
+            extend,
+            extensions: self.extensions,
+            new_state: Box::new(new_state),
+        };
         Ok(PythonExecutor { inner: Arc::new(inner) })
     }
 }
@@ -152,17 +239,4 @@ impl fmt::Debug for ExecutorBuilder {
             .field("cache", &self.cache)
             .finish_non_exhaustive()
     }
-}
-
-fn link<T: RuntimeView>(
-    engine: &PythonEngine,
-    component: &Component,
-    extend: impl FnOnce(&mut Linker<T>) -> wasmtime::Result<()>,
-) -> wasmtime::Result<SandboxPre<T>> {
-    let mut linker = Linker::new(engine.engine());
-    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-    host::add_to_linker(&mut linker)?;
-    linker.allow_shadowing(true);
-    extend(&mut linker)?;
-    SandboxPre::new(linker.instantiate_pre(component)?)
 }

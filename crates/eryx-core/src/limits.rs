@@ -1,6 +1,9 @@
 use crate::Error;
 use std::time::Duration;
 
+/// As deep as `serde_json` reads.
+const LARGEST_DEPTH: usize = 127;
+
 /// What one run may use. Every limit is on unless it is lifted.
 ///
 /// ```
@@ -30,6 +33,46 @@ pub struct ResourceLimits {
     pub traceback_bytes: u32,
     /// Bytes kept of the result. 1 MiB.
     pub result_bytes: u32,
+    /// Work of WebAssembly instructions that the run may do, in wasmtime's units
+    /// of fuel: about one an instruction. `None`: it is not counted, which makes
+    /// Python about twice as fast. `None`.
+    pub fuel: Option<u64>,
+    /// What the run may call of the host.
+    pub callbacks: CallbackLimits,
+    /// Operations under way at once: calls of callbacks, and what the network
+    /// does. 1024.
+    pub operations: usize,
+}
+
+/// What a run may call of the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallbackLimits {
+    /// Calls in all. 1000.
+    pub calls: u64,
+    /// Calls under way at once; Python's further calls wait for their turn. 16.
+    pub in_flight: usize,
+    /// Wall time of a call. 10 s; `None` lifts the limit.
+    pub timeout: Option<Duration>,
+    /// Bytes of a call's arguments, as JSON and with what is bytes. 1 MiB.
+    pub argument_bytes: usize,
+    /// Bytes of an answer. 4 MiB.
+    pub reply_bytes: usize,
+    /// How deep lists and objects may be nested in either. 64.
+    pub depth: usize,
+}
+
+impl Default for CallbackLimits {
+    fn default() -> Self {
+        Self {
+            calls: 1000,
+            in_flight: 16,
+            timeout: Some(Duration::from_secs(10)),
+            argument_bytes: 1 << 20,
+            reply_bytes: 4 << 20,
+            depth: 64,
+        }
+    }
 }
 
 /// What happens when a program prints more than it may.
@@ -54,6 +97,9 @@ impl Default for ResourceLimits {
             output_policy: OutputPolicy::Truncate,
             traceback_bytes: 64 << 10,
             result_bytes: 1 << 20,
+            fuel: None,
+            callbacks: CallbackLimits::default(),
+            operations: 1024,
         }
     }
 }
@@ -96,6 +142,20 @@ impl ResourceLimits {
         self
     }
 
+    /// Sets [`fuel`](Self::fuel).
+    #[must_use]
+    pub fn with_fuel(mut self, fuel: u64) -> Self {
+        self.fuel = Some(fuel);
+        self
+    }
+
+    /// Sets [`callbacks`](Self::callbacks).
+    #[must_use]
+    pub fn with_callbacks(mut self, limits: CallbackLimits) -> Self {
+        self.callbacks = limits;
+        self
+    }
+
     /// Refuses limits under which no program can run.
     pub(crate) fn check(&self) -> Result<(), Error> {
         if self.timeout == Some(Duration::ZERO) {
@@ -104,6 +164,37 @@ impl ResourceLimits {
                     .into(),
             ));
         }
+        // JSON is read by recursion, which ends at this depth.
+        if self.callbacks.depth > LARGEST_DEPTH {
+            return Err(Error::Config(format!(
+                "the callbacks' depth is limited to {}; it can be {LARGEST_DEPTH} at most",
+                self.callbacks.depth
+            )));
+        }
         Ok(())
+    }
+}
+
+impl CallbackLimits {
+    /// Sets [`calls`](Self::calls).
+    #[must_use]
+    pub fn with_calls(mut self, calls: u64) -> Self {
+        self.calls = calls;
+        self
+    }
+
+    /// Sets [`in_flight`](Self::in_flight); 0 would let none through and counts
+    /// as 1.
+    #[must_use]
+    pub fn with_in_flight(mut self, calls: usize) -> Self {
+        self.in_flight = calls.max(1);
+        self
+    }
+
+    /// Sets [`timeout`](Self::timeout).
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.timeout = timeout.into();
+        self
     }
 }

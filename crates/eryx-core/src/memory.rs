@@ -4,13 +4,21 @@ use wasmtime::ResourceLimiter;
 #[derive(Debug)]
 pub struct MemoryTracker {
     limit: u64,
+    now: u64,
     peak: u64,
     refused: bool,
 }
 
 impl MemoryTracker {
     pub(crate) fn new(limit: u64) -> Self {
-        Self { limit, peak: 0, refused: false }
+        Self { limit, now: 0, peak: 0, refused: false }
+    }
+
+    /// Starts to count for a run. Memory that is there already stays.
+    pub(crate) fn begin(&mut self, limit: u64) {
+        self.limit = limit;
+        self.peak = self.now;
+        self.refused = false;
     }
 
     /// The limit in bytes.
@@ -41,6 +49,7 @@ impl ResourceLimiter for MemoryTracker {
             self.refused = true;
             return Ok(false);
         }
+        self.now = self.now.max(wanted);
         self.peak = self.peak.max(wanted);
         Ok(true)
     }

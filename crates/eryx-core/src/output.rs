@@ -19,6 +19,11 @@ pub struct ExecutionOutput {
     pub peak_memory_bytes: u64,
     /// Wall time, the interpreter's start included.
     pub duration: Duration,
+    /// How many callbacks the program called.
+    pub callback_invocations: u64,
+    /// How much fuel the run took. `None` unless it was
+    /// [limited](crate::ResourceLimits::fuel).
+    pub fuel_consumed: Option<u64>,
     /// What a limit cut.
     pub truncated: Truncated,
 }

@@ -1,8 +1,13 @@
-use crate::enter::run_fresh;
+use crate::callback::Callbacks;
+use crate::execution::Execution;
+use crate::interpreter::Interpreter;
 use crate::limits::ResourceLimits;
+use crate::stream::OutputRequest;
 use crate::view::RuntimeView;
 use crate::{Error, ExecutionOutput, PythonExecutor};
 use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 /// What a run is given besides its code.
 #[derive(Debug, Clone)]
@@ -17,6 +22,14 @@ pub struct RunOptions {
     pub result_variable: Option<String>,
     /// What the run may use.
     pub limits: ResourceLimits,
+    /// `os.environ`. Empty; nothing of the host's own environment is in it.
+    pub environment: Vec<(String, String)>,
+    /// What Python can call. None.
+    pub callbacks: Callbacks,
+    /// Who listens to what is printed. Nobody.
+    pub output: Option<mpsc::Sender<OutputRequest>>,
+    /// Ends the run when it is cancelled. `None`.
+    pub cancellation: Option<CancellationToken>,
 }
 
 impl Default for RunOptions {
@@ -26,6 +39,10 @@ impl Default for RunOptions {
             args: Vec::new(),
             result_variable: None,
             limits: ResourceLimits::default(),
+            environment: Vec::new(),
+            callbacks: Callbacks::default(),
+            output: None,
+            cancellation: None,
         }
     }
 }
@@ -80,15 +97,61 @@ impl<T: RuntimeView> ExecuteBuilder<T> {
         self
     }
 
+    /// Sets an environment variable.
+    pub fn with_env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets what Python can call.
+    pub fn with_callbacks(mut self, callbacks: &Callbacks) -> Self {
+        self.options.callbacks = callbacks.clone();
+        self
+    }
+
+    /// Sends what is printed to `listener` too, as it is printed and in that
+    /// order across both streams. A full channel makes the program wait; one
+    /// that was closed is as none. Everything is sent, also what is past the
+    /// limit of what is kept.
+    pub fn with_output_streaming(mut self, listener: mpsc::Sender<OutputRequest>) -> Self {
+        self.options.output = Some(listener);
+        self
+    }
+
+    /// Ends the run with [`Error::Cancelled`] when `token` is cancelled.
+    pub fn with_cancellation(mut self, token: CancellationToken) -> Self {
+        self.options.cancellation = Some(token);
+        self
+    }
+
+    /// Counts and limits the work of the run: see [`ResourceLimits::fuel`].
+    pub fn with_fuel_limit(mut self, fuel: u64) -> Self {
+        self.options.limits.fuel = Some(fuel);
+        self
+    }
+
+    pub(crate) fn cancellation(&self) -> Option<&CancellationToken> {
+        self.options.cancellation.as_ref()
+    }
+
+    /// Runs the program as a task of its own, which can be cancelled.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn spawn(self) -> Execution {
+        Execution::start(self)
+    }
+
     /// Runs the program to its end.
     ///
     /// Must be called within a tokio runtime that has its timers enabled.
     ///
     /// # Errors
     /// [`Error::Execution`] if the program raised, [`Error::Timeout`],
-    /// [`Error::Memory`], [`Error::Output`], [`Error::Stack`] or [`Error::Trap`]
-    /// if it was stopped, [`Error::Config`] if the code or an option cannot be.
+    /// [`Error::FuelExhausted`], [`Error::Memory`], [`Error::Output`],
+    /// [`Error::Stack`], [`Error::Cancelled`] or [`Error::Trap`] if it was stopped, [`Error::Config`] if the code or an option cannot be.
     pub async fn run(self) -> Result<ExecutionOutput, Error> {
-        run_fresh(&self.executor, &self.code, &self.options).await
+        let mut interpreter = Interpreter::start(&self.executor, &self.options.limits).await?;
+        interpreter.execute(&self.code, &self.options).await
     }
 }

@@ -1,9 +1,10 @@
 use crate::{Sandbox, runtime};
 use eryx_core::{
-    CompileEvent, Error, ExecutorBuilder, MinimalState, PythonExecutor, ResourceLimits, RunOptions,
-    RuntimeSource,
+    Callback, Callbacks, CompileEvent, Error, ExecutorBuilder, MinimalState, PythonExecutor,
+    ResourceLimits, RunOptions, RuntimeSource,
 };
 use std::fmt;
+use std::sync::Arc;
 
 /// Sets up a [`Sandbox`].
 ///
@@ -13,10 +14,13 @@ use std::fmt;
 /// | limits | [`ResourceLimits::default`] |
 /// | file name | `main.py` |
 /// | arguments | none |
+/// | environment | empty |
+/// | callbacks | none |
 #[must_use = "nothing is loaded before `build`"]
 pub struct SandboxBuilder {
     runtime: Runtime,
     options: RunOptions,
+    callbacks: Vec<Arc<dyn Callback>>,
     notice: Box<dyn Fn(CompileEvent)>,
 }
 
@@ -29,7 +33,12 @@ enum Runtime {
 impl SandboxBuilder {
     pub(crate) fn new() -> Self {
         let options = RunOptions::default();
-        Self { runtime: Runtime::Embedded, options, notice: Box::new(|_| ()) }
+        Self {
+            runtime: Runtime::Embedded,
+            options,
+            callbacks: Vec::new(),
+            notice: Box::new(|_| ()),
+        }
     }
 
     /// Loads this runtime instead of the one built in.
@@ -62,6 +71,35 @@ impl SandboxBuilder {
         self
     }
 
+    /// Sets an environment variable; programs see no others.
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Lets programs call `callback`.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), eryx::Error> {
+    /// use eryx::{DynamicCallback, Sandbox};
+    ///
+    /// let answer = DynamicCallback::new("answer", |_| async { Ok(serde_json::json!(42)) });
+    /// let sandbox = Sandbox::embedded().callback(answer).build()?;
+    /// let output = sandbox.execute("print(await answer())").await?;
+    /// assert_eq!(output.stdout, "42\n");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn callback(self, callback: impl Callback) -> Self {
+        self.callbacks([Arc::new(callback) as _])
+    }
+
+    /// Lets programs call these callbacks.
+    pub fn callbacks(mut self, callbacks: impl IntoIterator<Item = Arc<dyn Callback>>) -> Self {
+        self.callbacks.extend(callbacks);
+        self
+    }
+
     /// Is told when the runtime has to be compiled, which takes seconds and
     /// happens once on a machine.
     pub fn on_compile(mut self, notice: impl Fn(CompileEvent) + 'static) -> Self {
@@ -72,9 +110,11 @@ impl SandboxBuilder {
     /// Loads the runtime, if this process has not done so before.
     ///
     /// # Errors
-    /// [`Error::RuntimeMissing`] if none was built into the program; otherwise
-    /// as [`ExecutorBuilder::build`].
-    pub fn build(self) -> Result<Sandbox, Error> {
+    /// [`Error::RuntimeMissing`] if none was built into the program;
+    /// [`Error::Config`] if the callbacks cannot be (see [`Callbacks::new`]);
+    /// otherwise as [`ExecutorBuilder::build`].
+    pub fn build(mut self) -> Result<Sandbox, Error> {
+        self.options.callbacks = Callbacks::new(self.callbacks)?;
         let executor = match self.runtime {
             Runtime::Embedded => runtime::embedded(self.notice)?,
             Runtime::Loaded(executor) => executor,

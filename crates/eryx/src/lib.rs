@@ -19,14 +19,20 @@ mod sandbox;
 
 pub use builder::SandboxBuilder;
 pub use eryx_core::{
-    CompileEvent, Error, ExecuteBuilder, ExecutionOutput, ExecutorBuilder, Frame, MemoryTracker,
-    MinimalState, OutputPolicy, OutputText, PythonEngine, PythonException, PythonExecutor,
-    PythonValue, ResourceLimits, RunOptions, RuntimeCtx, RuntimeSource, RuntimeView, Stopped,
-    Truncated,
+    Callback, CallbackArguments, CallbackError, CallbackFuture, CallbackLimits, CallbackReply,
+    CallbackRequest, Callbacks, CancellationToken, ChainLink, ChainedException, CompileEvent,
+    DynamicCallback, Error, ExecuteBuilder, Execution, ExecutionOutput, ExecutorBuilder, Frame,
+    HostCallbackInfo, Interpreter, MemoryTracker, MinimalState, OutputPolicy, OutputRequest,
+    OutputStream, OutputText, Poison, PythonEngine, PythonException, PythonExecutor, PythonValue,
+    ResourceLimits, RunOptions, RuntimeCtx, RuntimeSource, RuntimeView, State, Stopped,
+    TooManyOperations, Truncated, TypedCallback,
 };
 pub use sandbox::Sandbox;
 
 /// What most programs use.
 pub mod prelude {
-    pub use crate::{Error, ExecutionOutput, PythonValue, ResourceLimits, Sandbox};
+    pub use crate::{
+        Callback, CallbackError, DynamicCallback, Error, ExecutionOutput, PythonValue,
+        ResourceLimits, Sandbox, TypedCallback,
+    };
 }

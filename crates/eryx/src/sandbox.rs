@@ -1,5 +1,7 @@
 use crate::SandboxBuilder;
-use eryx_core::{Error, ExecutionOutput, PythonExecutor, RunOptions};
+use eryx_core::{
+    Error, ExecuteBuilder, Execution, ExecutionOutput, MinimalState, PythonExecutor, RunOptions,
+};
 
 /// A runtime and the options under which it runs programs. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -31,7 +33,21 @@ impl Sandbox {
     /// # Errors
     /// How a run can end: see [`Error`]. The error carries the output.
     pub async fn execute(&self, code: impl Into<String>) -> Result<ExecutionOutput, Error> {
-        self.executor.execute(code).with_options(self.options.clone()).run().await
+        self.prepare(code).run().await
+    }
+
+    /// Prepares a run with this sandbox's options, which can be changed for it:
+    /// its limits, who listens to its output.
+    pub fn prepare(&self, code: impl Into<String>) -> ExecuteBuilder<MinimalState> {
+        self.executor.execute(code).with_options(self.options.clone())
+    }
+
+    /// Runs a program as a task of its own, which can be cancelled.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn execute_cancellable(&self, code: impl Into<String>) -> Execution {
+        self.prepare(code).spawn()
     }
 
     /// The runtime.

@@ -1,5 +1,6 @@
 //! The guest's imports: translation only.
 
+mod callbacks;
 mod output;
 mod waiting;
 

@@ -1,0 +1,161 @@
+use crate::bindings::Sandbox;
+use crate::enter;
+use crate::limits::ResourceLimits;
+use crate::run::RunOptions;
+use crate::view::{RuntimeCtx, RuntimeView};
+use crate::{Error, ExecutionOutput, PythonExecutor};
+use std::fmt;
+use wasmtime::Store;
+
+/// Bytes that may cross from the guest in one call.
+const HOST_CALL_BYTES: usize = 16 << 20;
+
+/// A started interpreter. What one run defines, the next finds.
+///
+/// A run that is stopped (a limit, a trap, a cancelled or dropped future) leaves
+/// the interpreter poisoned: it is never entered again. A Python exception and
+/// an exit status leave it ready.
+pub struct Interpreter<T: RuntimeView> {
+    executor: PythonExecutor<T>,
+    store: Store<T>,
+    sandbox: Sandbox,
+    state: State,
+    metered: bool,
+}
+
+/// Whether an interpreter can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum State {
+    /// It waits for a program.
+    Ready,
+    /// It runs one.
+    Running,
+    /// A run was stopped: the interpreter may have been in the midst of
+    /// anything.
+    Poisoned(Poison),
+    /// It was closed.
+    Closed,
+}
+
+/// Why an interpreter cannot be used any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Poison {
+    /// The run's future was dropped before it had ended.
+    Dropped,
+    /// The run was cancelled.
+    Cancelled,
+    /// The run was stopped at a limit.
+    Limit,
+    /// The interpreter crashed.
+    Trap,
+}
+
+impl fmt::Display for Poison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Dropped => "the future of a run was dropped before it had ended",
+            Self::Cancelled => "a run was cancelled",
+            Self::Limit => "a run was stopped at a limit",
+            Self::Trap => "the interpreter crashed",
+        })
+    }
+}
+
+impl<T: RuntimeView> Interpreter<T> {
+    pub(crate) async fn start(
+        executor: &PythonExecutor<T>,
+        limits: &ResourceLimits,
+    ) -> Result<Self, Error> {
+        limits.check()?;
+        let metered = limits.fuel.is_some();
+        let linked = if metered { executor.metered().await? } else { executor.plain() };
+        let state = executor.new_state(RuntimeCtx::new(limits));
+        let mut store = Store::new(linked.engine.engine(), state);
+        store.limiter(|data| &mut data.runtime().memory);
+        store.set_hostcall_fuel(HOST_CALL_BYTES);
+        // Starting is not yet running: no clock watches it.
+        store.set_epoch_deadline(u64::MAX / 2);
+        if metered {
+            store.set_fuel(u64::MAX).map_err(Error::Instantiation)?;
+        }
+        let started = linked.pre.instantiate_async(&mut store).await;
+        let sandbox = match started {
+            Ok(sandbox) => sandbox,
+            Err(_) if store.data_mut().runtime().memory.was_refused() => {
+                return Err(Error::Config(format!(
+                    "the memory limit of {} bytes is less than the interpreter needs to start",
+                    limits.memory_bytes
+                )));
+            }
+            Err(error) => return Err(Error::Instantiation(error)),
+        };
+        Ok(Self { executor: executor.clone(), store, sandbox, state: State::Ready, metered })
+    }
+
+    /// Runs a program to its end.
+    ///
+    /// Must be called within a tokio runtime that has its timers enabled.
+    ///
+    /// # Errors
+    /// As [`ExecuteBuilder::run`](crate::ExecuteBuilder::run);
+    /// [`Error::Poisoned`] or [`Error::Closed`] if the interpreter cannot be
+    /// used any more.
+    pub async fn execute(
+        &mut self,
+        code: &str,
+        options: &RunOptions,
+    ) -> Result<ExecutionOutput, Error> {
+        enter::execute(self, code, options).await
+    }
+
+    /// Whether it can be used.
+    pub fn state(&self) -> State {
+        match self.state {
+            // A run borrows the interpreter: nobody could look while it went on.
+            State::Running => State::Poisoned(Poison::Dropped),
+            state => state,
+        }
+    }
+
+    /// Ends it. Its memory is given back when it is dropped.
+    pub fn close(&mut self) {
+        self.state = State::Closed;
+    }
+
+    /// Whether its fuel can be counted.
+    pub fn is_metered(&self) -> bool {
+        self.metered
+    }
+
+    /// The runtime it was started from.
+    pub fn executor(&self) -> &PythonExecutor<T> {
+        &self.executor
+    }
+
+    /// The wasmtime store, for inspection.
+    pub fn store(&self) -> &Store<T> {
+        &self.store
+    }
+
+    /// The wasmtime store. Running the guest by other ways than
+    /// [`execute`](Self::execute) is not supported.
+    pub fn store_mut(&mut self) -> &mut Store<T> {
+        &mut self.store
+    }
+
+    pub(crate) fn parts(&mut self) -> (&Sandbox, &mut Store<T>) {
+        (&self.sandbox, &mut self.store)
+    }
+
+    pub(crate) fn set_state(&mut self, state: State) {
+        self.state = state;
+    }
+}
+
+impl<T: RuntimeView> fmt::Debug for Interpreter<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Interpreter").field("state", &self.state()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,90 @@
+//! What the embedder asks for, checked and put in the guest's terms.
+
+use crate::Error;
+use crate::bindings::eryx::runtime::callbacks::Description;
+use crate::bindings::exports::eryx::runtime::execution::Program;
+use crate::callback::HostCallbackInfo;
+use crate::run::RunOptions;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The largest program. Compiling takes some fifty times its size in memory.
+const LARGEST_SOURCE: usize = 16 << 20;
+
+pub(crate) fn program(
+    code: &str,
+    options: &RunOptions,
+    extensions: &[String],
+) -> Result<Program, Error> {
+    let mut argv = vec![options.filename.clone()];
+    argv.extend(options.args.iter().cloned());
+    if argv.iter().any(|text| text.contains('\0')) {
+        return Err(Error::Config(
+            "the file name or an argument holds a NUL character: no program could be given it"
+                .into(),
+        ));
+    }
+    Ok(Program {
+        source: source(code)?.to_owned(),
+        filename: options.filename.clone(),
+        argv,
+        result_variable: options.result_variable.clone(),
+        entropy: entropy()?,
+        started: since_1970(),
+        environment: environment(&options.environment)?,
+        callbacks: options.callbacks.infos().iter().map(description).collect(),
+        calls_in_flight: u32::try_from(options.limits.callbacks.in_flight).unwrap_or(u32::MAX),
+        extensions: extensions.to_vec(),
+        result_limit: options.limits.result_bytes,
+        traceback_limit: options.limits.traceback_bytes,
+    })
+}
+
+fn source(code: &str) -> Result<&str, Error> {
+    // As Python does when it reads a file.
+    let source = code.strip_prefix('\u{feff}').unwrap_or(code);
+    if let Some(position) = source.find('\0') {
+        return Err(Error::Config(format!(
+            "the source code holds a NUL character, at byte {position}: Python code cannot"
+        )));
+    }
+    if source.len() > LARGEST_SOURCE {
+        return Err(Error::Config(format!(
+            "the source code has {} bytes; more than {LARGEST_SOURCE} are refused",
+            source.len()
+        )));
+    }
+    Ok(source)
+}
+
+fn environment(variables: &[(String, String)]) -> Result<Vec<(String, String)>, Error> {
+    for (name, value) in variables {
+        if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+            return Err(Error::Config(format!(
+                "the environment variable {name:?} cannot be: names are not empty and hold no `=`, \
+                 and neither names nor values hold a NUL character"
+            )));
+        }
+    }
+    Ok(variables.to_vec())
+}
+
+fn description(info: &HostCallbackInfo) -> Description {
+    Description {
+        name: info.name.clone(),
+        description: info.description.clone(),
+        parameters: info.parameters_schema_json.clone(),
+    }
+}
+
+/// What makes this program's random numbers differ from all others'.
+fn entropy() -> Result<Vec<u8>, Error> {
+    let mut bytes = vec![0; 32];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Error::Instantiation(std::io::Error::other(error).into()))?;
+    Ok(bytes)
+}
+
+fn since_1970() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,325 @@
+"""The host's callbacks as async functions."""
+
+import asyncio
+import builtins
+import collections
+import json
+import json.encoder
+import json.scanner
+import keyword
+import types
+
+import _eryx
+import _eryx_wait
+
+
+class CallbackError(Exception):
+    """A call of the host did not succeed. `kind` says why in a word, `callback`
+    which it was."""
+
+    kind = "failed"
+
+    def __init__(self, message="", callback=None, kind=None):
+        super().__init__(message)
+        self.message = message
+        self.callback = callback
+        if kind is not None:
+            self.kind = kind
+
+    __module__ = "eryx"
+
+
+class CallbackArgumentError(CallbackError, TypeError):
+    """The arguments are not what the callback takes."""
+
+    kind = "invalid-arguments"
+    __module__ = "eryx"
+
+
+class CallbackTimeoutError(CallbackError, TimeoutError):
+    """The callback took longer than the host lets it."""
+
+    kind = "timed-out"
+    __module__ = "eryx"
+
+
+class CallbackCancelledError(CallbackError):
+    """The host has withdrawn the call."""
+
+    kind = "cancelled"
+    __module__ = "eryx"
+
+
+class CallbackLimitError(CallbackError):
+    """The program has used up what it may call."""
+
+    kind = "limit"
+    __module__ = "eryx"
+
+
+# The codes of shim/calls.c, failures in the order of the interface's enum.
+_JSON, _BYTES, _PENDING, _FIRST_FAILURE = range(4)
+_FAILURES = (
+    (CallbackError, "failed"),
+    (CallbackArgumentError, "invalid-arguments"),
+    (CallbackError, "invalid-reply"),
+    (CallbackTimeoutError, "timed-out"),
+    (CallbackCancelledError, "cancelled"),
+    (CallbackError, "panicked"),
+    (CallbackLimitError, "limit"),
+)
+
+
+# --- Values ---------------------------------------------------------------
+
+
+def _refuse(value):
+    raise TypeError(f"a {type(value).__qualname__} cannot be passed to a callback")
+
+
+_scan = json.scanner.make_scanner(json.JSONDecoder())
+_encode_text = json.encoder.encode_basestring_ascii
+
+
+def _encode(arguments):
+    """A dict as JSON text, exactly or not at all."""
+    encode = json.encoder.c_make_encoder(
+        {}, _refuse, _encode_text, None, ":", ",", False, False, False
+    )
+    try:
+        return "".join(encode(arguments, 0))
+    except (ValueError, RecursionError) as error:
+        # Not a number, infinite, circular, or nested too deeply.
+        raise TypeError(f"an argument cannot be passed to a callback: {error}") from None
+
+
+def _split(arguments):
+    """Takes what is bytes out of `arguments`."""
+    attachments = [
+        (name, bytes(value))
+        for name, value in arguments.items()
+        if isinstance(value, (bytes, bytearray, memoryview))
+    ]
+    for name, _ in attachments:
+        del arguments[name]
+    return attachments
+
+
+# --- Calls ----------------------------------------------------------------
+
+_in_flight = 1
+_running = 0
+_queue = collections.deque()
+
+
+async def _call(index, name, arguments):
+    global _running
+    attachments = _split(arguments)
+    text = _encode(arguments)
+    if _running >= _in_flight:
+        await _turn()
+    _running += 1
+    try:
+        code, payload = _eryx.start_call(index, text, attachments)
+        if code == _PENDING:
+            await _finished(payload)
+            code, payload = _eryx.take_call(payload)
+    finally:
+        _running -= 1
+        if _queue:
+            _next()
+    if code == _JSON:
+        return _scan(payload, 0)[0]
+    if code == _BYTES:
+        return payload
+    kind, word = _FAILURES[code - _FIRST_FAILURE]
+    raise kind(payload, name, word)
+
+
+async def _finished(operation):
+    future = asyncio.get_running_loop().create_future()
+    _eryx_wait.register(operation, lambda: future.done() or future.set_result(None))
+    try:
+        await future
+    except BaseException:
+        _eryx_wait.forget(operation)
+        raise
+
+
+async def _turn():
+    """Wait until fewer calls are under way."""
+    while _running >= _in_flight:
+        future = asyncio.get_running_loop().create_future()
+        _queue.append(future)
+        try:
+            await future
+        except BaseException:
+            if future.done() and not future.cancelled():
+                # It was this one's turn: pass it on.
+                _next()
+            raise
+
+
+def _next():
+    while _queue:
+        future = _queue.popleft()
+        if not future.done():
+            future.set_result(None)
+            return
+
+
+# --- Functions ------------------------------------------------------------
+
+_TYPES = {
+    "integer": int,
+    "number": float,
+    "string": str,
+    "boolean": bool,
+    "array": list,
+    "object": dict,
+    "null": None,
+}
+
+
+class _Parameters:
+    """The parameters of a callback, from its JSON Schema."""
+
+    def __init__(self, schema):
+        properties = schema.get("properties") or {}
+        required = set(schema.get("required") or ())
+        names = [name for name in properties if name.isidentifier() and not keyword.iskeyword(name)]
+        self.required = tuple(name for name in names if name in required)
+        self.names = self.required + tuple(name for name in names if name not in required)
+        self.properties = properties
+        # Other names are passed by `**`: those that Python cannot have, too.
+        self.open = bool(schema.get("additionalProperties")) or len(names) < len(properties)
+        self._signature = None
+
+    def bind(self, args, kwargs):
+        """Arguments by name, as Python itself would bind them."""
+        count = len(args)
+        if not kwargs and len(self.required) <= count <= len(self.names):
+            return dict(zip(self.names, args))
+        if not count and self._fits(kwargs):
+            return kwargs
+        bound = self.signature().bind(*args, **kwargs).arguments
+        bound.update(bound.pop("kwargs", {}) if self.open else {})
+        return dict(bound)
+
+    def _fits(self, kwargs):
+        return all(name in kwargs for name in self.required) and (
+            self.open or all(name in self.properties for name in kwargs)
+        )
+
+    def signature(self):
+        if self._signature is None:
+            self._signature = self._make_signature()
+        return self._signature
+
+    def _make_signature(self):
+        import inspect
+
+        parameters = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.POSITIONAL_OR_KEYWORD,
+                default=self._default(name),
+                annotation=_annotation(self.properties[name], inspect.Parameter.empty),
+            )
+            for name in self.names
+        ]
+        if self.open:
+            parameters.append(inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD))
+        return inspect.Signature(parameters)
+
+    def _default(self, name):
+        import inspect
+
+        if name in self.required:
+            return inspect.Parameter.empty
+        schema = self.properties[name]
+        return schema.get("default") if isinstance(schema, dict) else None
+
+
+def _annotation(schema, unknown):
+    if not isinstance(schema, dict):
+        return unknown
+    if "anyOf" in schema:
+        kinds = [_annotation(one, unknown) for one in schema["anyOf"]]
+    else:
+        kind = schema.get("type")
+        kinds = [_TYPES.get(one, unknown) for one in (kind if isinstance(kind, list) else [kind])]
+    if not kinds or unknown in kinds:
+        return unknown
+    result = kinds[0]
+    for kind in kinds[1:]:
+        result = result | kind if result is not None else kind | None
+    return result
+
+
+def _function(index, name, description, schema):
+    parameters = _Parameters(schema)
+
+    async def call(*args, **kwargs):
+        return await _call(index, name, parameters.bind(args, kwargs))
+
+    call.__name__ = name.rpartition(".")[2]
+    call.__qualname__ = name
+    call.__module__ = "eryx"
+    call.__doc__ = description or None
+    call.__signature__ = parameters.signature
+    return call
+
+
+# --- What there is --------------------------------------------------------
+
+_described = []
+_installed = []
+
+
+def list_callbacks():
+    """What the host lets this program call: dicts with `name`, `description` and
+    `parameters`, a JSON Schema."""
+    return [
+        {"name": name, "description": description, "parameters": json.loads(schema)}
+        for name, description, schema in _described
+    ]
+
+
+def install(callbacks, in_flight):
+    """Make the callbacks known to all code, in place of those of an earlier
+    program."""
+    global _described, _in_flight
+    for name in _installed:
+        builtins.__dict__.pop(name, None)
+    _installed.clear()
+    _described = callbacks
+    _in_flight = max(in_flight, 1)
+    for index, (name, description, schema) in enumerate(callbacks):
+        _place(name.split("."), _function(index, name, description, json.loads(schema)))
+
+
+def _place(path, function):
+    *spaces, name = path
+    if not spaces:
+        setattr(builtins, name, function)
+        _installed.append(name)
+        return
+    space = None
+    if spaces[0] in _installed:
+        space = getattr(builtins, spaces[0])
+    else:
+        space = types.SimpleNamespace()
+        setattr(builtins, spaces[0], space)
+        _installed.append(spaces[0])
+    for part in spaces[1:]:
+        if not hasattr(space, part):
+            setattr(space, part, types.SimpleNamespace())
+        space = getattr(space, part)
+    setattr(space, name, function)
+
+
+def announce():
+    """Let all code know what every program can use."""
+    builtins.list_callbacks = list_callbacks
+    builtins.CallbackError = CallbackError

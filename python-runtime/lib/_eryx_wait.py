@@ -1,0 +1,57 @@
+"""Waits for operations of the host: the one place where the guest stops."""
+
+import time
+
+import _eryx
+
+# Nanoseconds; some three hundred years.
+FOREVER = 2**63
+
+# What to call when an operation has finished.
+_waiting = {}
+
+
+def register(operation, callback):
+    """Have `callback()` called, once, when `operation` has finished."""
+    _waiting[operation] = callback
+
+
+def forget(operation):
+    """Give `operation` up."""
+    _waiting.pop(operation, None)
+    _eryx.cancel(operation)
+
+
+def poll(timeout):
+    """Wait at most `timeout` seconds (None: without end) for operations, and
+    call those who registered."""
+    if timeout is None:
+        nanoseconds = FOREVER
+    elif timeout > 0:
+        # No less than asked: a timer must be due when this returns.
+        nanoseconds = int(min(timeout * 1e9 + 1, FOREVER))
+    elif _waiting:
+        nanoseconds = 0
+    else:
+        return
+    for operation in _eryx.wait(nanoseconds):
+        callback = _waiting.pop(operation, None)
+        if callback is not None:
+            callback()
+
+
+def wait(operation, timeout=None):
+    """Wait for one operation; others that finish meanwhile are seen to. Returns
+    whether it has finished in time; if not, it goes on."""
+    finished = []
+    register(operation, lambda: finished.append(True))
+    end = None if timeout is None else time.monotonic() + timeout
+    while not finished:
+        left = None if end is None else end - time.monotonic()
+        if left is not None and left <= 0:
+            poll(0)
+            if not finished:
+                del _waiting[operation]
+            return bool(finished)
+        poll(left)
+    return True

@@ -1,0 +1,366 @@
+//! Functions of the host that Python calls.
+#![expect(clippy::unnecessary_literal_bound, reason = "the trait says `&str`")]
+
+use crate::support::stdout_of;
+use eryx::{
+    Callback, CallbackArguments, CallbackError, CallbackFuture, CallbackLimits, CallbackReply,
+    DynamicCallback, Error, ResourceLimits, Sandbox, TypedCallback,
+};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// Answers with what it was given.
+fn echo() -> DynamicCallback {
+    DynamicCallback::new("echo", |arguments| async move { Ok(arguments.json["value"].clone()) })
+        .describe("Says it again.")
+        .parameter("value", json!({}), true)
+}
+
+fn failing(name: &str, error: CallbackError) -> DynamicCallback {
+    DynamicCallback::new(name, move |_| {
+        let error = error.clone();
+        async move { Err::<Value, _>(error) }
+    })
+}
+
+/// Takes so long.
+fn slow(time: Duration) -> DynamicCallback {
+    DynamicCallback::new("slow", move |_| async move {
+        tokio::time::sleep(time).await;
+        Ok(json!("done"))
+    })
+}
+
+fn limited(limits: CallbackLimits) -> ResourceLimits {
+    ResourceLimits::default().with_callbacks(limits)
+}
+
+#[tokio::test]
+async fn values_arrive_as_they_were() {
+    let code = r#"
+for value in [None, True, 0, -2**63, 2**64 - 1, 0.1, 1e308, 5e-324, -0.0, "", "é\n\0😀",
+              [], {}, [[1, {"a": [None]}]], {"": 1, "b": 2, "a": 3}]:
+    answer = await echo(value)
+    assert answer == value and repr(answer) == repr(value), (answer, value)
+print("same")
+"#;
+    let sandbox = Sandbox::embedded().callback(echo()).build().unwrap();
+    assert_eq!(stdout_of(&sandbox, code).await, "same\n");
+}
+
+#[tokio::test]
+async fn case_43_values_that_cannot_cross() {
+    let code = r#"
+deep = []
+for _ in range(100_000):
+    deep = [deep]
+circle = []
+circle.append(circle)
+for value in [float("nan"), float("inf"), 10**40, -2**63 - 1, "\ud800", deep, circle, {1}, 1j, [[b"x"]]]:
+    try:
+        await echo(value)
+    except TypeError as error:
+        assert str(error)
+    else:
+        raise AssertionError(type(value))
+print("refused")
+"#;
+    let sandbox = Sandbox::embedded().callback(echo()).build().unwrap();
+    assert_eq!(stdout_of(&sandbox, code).await, "refused\n");
+}
+
+#[tokio::test]
+async fn bytes_cross_as_they_are() {
+    let reverse = DynamicCallback::new("reverse", |arguments: CallbackArguments| async move {
+        let (name, bytes) = &arguments.bytes[0];
+        assert_eq!((name.as_str(), arguments.json["n"].as_i64()), ("data", Some(3)));
+        Ok(bytes.iter().rev().copied().collect::<Vec<u8>>())
+    })
+    .parameter("data", json!({ "type": "string" }), true)
+    .parameter("n", json!({ "type": "integer" }), true);
+    let sandbox = Sandbox::embedded().callback(reverse).build().unwrap();
+    let code = "for kind in bytes, bytearray, memoryview:\n    \
+        print(await reverse(kind(b'\\x00\\xff\\x80'), n=3))";
+    assert_eq!(stdout_of(&sandbox, code).await, "b'\\x80\\xff\\x00'\n".repeat(3));
+}
+
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+struct Forecast {
+    city: String,
+    #[serde(default = "three")]
+    days: u32,
+    unit: Option<String>,
+}
+
+fn three() -> u32 {
+    3
+}
+
+struct Weather;
+
+impl TypedCallback for Weather {
+    type Arguments = Forecast;
+    type Reply = String;
+
+    fn name(&self) -> &str {
+        "weather.forecast"
+    }
+
+    fn description(&self) -> &str {
+        "How it will be."
+    }
+
+    async fn call(&self, forecast: Forecast) -> Result<String, CallbackError> {
+        let Forecast { city, days, unit } = forecast;
+        Ok(format!("{city} {days} {}", unit.unwrap_or_default()))
+    }
+}
+
+#[tokio::test]
+async fn they_are_async_functions_with_a_signature() {
+    let code = r#"
+import inspect
+print(inspect.signature(weather.forecast))
+print(weather.forecast.__doc__, inspect.iscoroutinefunction(weather.forecast))
+print(await weather.forecast("Bern"), await weather.forecast(unit="C", city="Rom", days=1))
+for wrong in [lambda: weather.forecast(), lambda: weather.forecast("a", town="b"),
+              lambda: weather.forecast("a", 1, "b", 2), lambda: weather.forecast("a", "many")]:
+    try:
+        await wrong()
+    except TypeError as error:
+        print(error)
+print([callback["name"] for callback in list_callbacks()])
+print([name for name in globals() if not name.startswith("__")])
+"#;
+    let sandbox = Sandbox::embedded().callback(Weather).build().unwrap();
+    let printed = stdout_of(&sandbox, code).await;
+    let lines: Vec<&str> = printed.lines().collect();
+    assert_eq!(lines[0], "(city: str, days: int = 3, unit: str | None = None)");
+    assert_eq!(lines[1], "How it will be. True");
+    assert_eq!(lines[2], "Bern 3  Rom 1 C");
+    assert_eq!(lines[3], "missing a required argument: 'city'");
+    assert_eq!(lines[4], "got an unexpected keyword argument 'town'");
+    assert_eq!(lines[5], "too many positional arguments");
+    assert!(lines[6].starts_with("invalid type: string \"many\", expected u32"), "{}", lines[6]);
+    assert_eq!(lines[7], "['weather.forecast']");
+    assert_eq!(lines[8], "['inspect', 'wrong']");
+}
+
+#[tokio::test]
+async fn failures_have_classes_of_their_own() {
+    let sandbox = Sandbox::embedded()
+        .limits(limited(CallbackLimits::default().with_timeout(Duration::from_millis(50))))
+        .callback(failing("fails", CallbackError::failed("no such city")))
+        .callback(failing("withdrawn", CallbackError::Cancelled("gone".into())))
+        .callback(slow(Duration::from_mins(1)))
+        .build()
+        .unwrap();
+    let code = r"
+import eryx
+for call in fails, withdrawn, slow:
+    try:
+        await call()
+    except CallbackError as error:
+        assert isinstance(error, eryx.CallbackError)
+        print(type(error).__name__, isinstance(error, TimeoutError), error.kind, error.callback, error)
+";
+    let expected = "CallbackError False failed fails no such city\n\
+        CallbackCancelledError False cancelled withdrawn gone\n\
+        CallbackTimeoutError True timed-out slow slow took longer than 50ms, its time limit\n";
+    assert_eq!(stdout_of(&sandbox, code).await, expected);
+}
+
+#[tokio::test]
+async fn calls_go_on_side_by_side() {
+    let sandbox = Sandbox::embedded()
+        .limits(limited(CallbackLimits::default().with_in_flight(100)))
+        .callback(slow(Duration::from_millis(200)))
+        .build()
+        .unwrap();
+    let code = "import asyncio\n\
+        print(set(await asyncio.gather(*(slow() for _ in range(100)))))";
+    let output = sandbox.execute(code).await.unwrap();
+    assert_eq!(output.stdout, "{'done'}\n");
+    assert_eq!(output.callback_invocations, 100);
+    // One after the other they would take 20 s.
+    assert!(output.duration < Duration::from_secs(10), "{:?}", output.duration);
+}
+
+#[tokio::test]
+async fn giving_a_call_up_drops_it() {
+    struct Guarded(Arc<AtomicUsize>);
+
+    impl Callback for Guarded {
+        fn name(&self) -> &str {
+            "guarded"
+        }
+
+        fn invoke(&self, _: CallbackArguments) -> CallbackFuture<'_> {
+            let guard = CountsDrop(Arc::clone(&self.0));
+            Box::pin(async move {
+                tokio::time::sleep(Duration::from_hours(1)).await;
+                drop(guard);
+                Ok(CallbackReply::Json(Value::Null))
+            })
+        }
+    }
+
+    struct CountsDrop(Arc<AtomicUsize>);
+
+    impl Drop for CountsDrop {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let sandbox = Sandbox::embedded().callback(Guarded(Arc::clone(&dropped))).build().unwrap();
+    let code = "import asyncio\n\
+        try:\n    await asyncio.wait_for(guarded(), 0.05)\n\
+        except TimeoutError:\n    print('gave up')\n\
+        await asyncio.sleep(0.05)";
+    assert_eq!(stdout_of(&sandbox, code).await, "gave up\n");
+    assert_eq!(dropped.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn names_are_checked_before_anything_runs() {
+    let named = |name: &str| failing(name, CallbackError::failed(""));
+    for names in
+        [&["1a"][..], &["a b"], &["a..b"], &["class"], &["__x"], &["é"], &["a", "a"], &["a", "a.b"]]
+    {
+        let mut builder = Sandbox::embedded();
+        for name in names {
+            builder = builder.callback(named(name));
+        }
+        assert!(matches!(builder.build(), Err(Error::Config(_))), "{names:?}");
+    }
+    let bad = named("a").schema(json!("string"));
+    assert!(matches!(Sandbox::embedded().callback(bad).build(), Err(Error::Config(_))));
+}
+
+#[tokio::test]
+async fn requests_can_be_answered_elsewhere() {
+    let (sender, mut requests) = tokio::sync::mpsc::channel(4);
+    let callbacks = eryx::Callbacks::new([Arc::new(echo()) as _]).unwrap();
+    let sandbox = Sandbox::embedded().build().unwrap();
+    let run = sandbox.prepare("print(await echo(3))").with_callbacks(&callbacks.through(&sender));
+    let answer = async {
+        let request = requests.recv().await.unwrap();
+        assert_eq!(request.name, "echo");
+        let value = request.arguments.json["value"].as_i64().unwrap();
+        request.reply.send(Ok(json!(value + 1).into())).unwrap();
+    };
+    let (output, ()) = tokio::join!(run.run(), answer);
+    assert_eq!(output.unwrap().stdout, "4\n");
+}
+
+#[tokio::test]
+async fn case_36_a_million_calls() {
+    let code = r"
+made = 0
+try:
+    for _ in range(1_000_000):
+        await echo(1)
+        made += 1
+except CallbackError as error:
+    print(made, type(error).__name__, error.kind)
+";
+    let sandbox = Sandbox::embedded().callback(echo()).build().unwrap();
+    let output = sandbox.execute(code).await.unwrap();
+    assert_eq!(output.stdout, "1000 CallbackLimitError limit\n");
+    assert_eq!(output.callback_invocations, 1000);
+}
+
+#[tokio::test]
+async fn case_37_ten_thousand_at_once() {
+    static NOW: AtomicUsize = AtomicUsize::new(0);
+    static MOST: AtomicUsize = AtomicUsize::new(0);
+    let counted = DynamicCallback::new("counted", |_| async {
+        MOST.fetch_max(NOW.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        NOW.fetch_sub(1, Ordering::SeqCst);
+        Ok(Value::Null)
+    });
+    let limits = limited(CallbackLimits::default().with_calls(10_000));
+    let sandbox = Sandbox::embedded().limits(limits).callback(counted).build().unwrap();
+    let code = "import asyncio\n\
+        print(len(await asyncio.gather(*(counted() for _ in range(10_000)))))";
+    assert_eq!(stdout_of(&sandbox, code).await, "10000\n");
+    assert_eq!(MOST.load(Ordering::SeqCst), 16);
+}
+
+#[tokio::test]
+async fn case_37_a_guest_that_does_not_queue() {
+    let sandbox = Sandbox::embedded().callback(slow(Duration::from_mins(1))).build().unwrap();
+    let code = "import _eryx\n\
+        codes = [_eryx.start_call(0, '{}', [])[0] for _ in range(20)]\n\
+        print(codes.count(2), codes.count(9))\n\
+        print(_eryx.start_call(7, '{}', [])[1], _eryx.start_call(0, '[', [])[1])";
+    let printed = stdout_of(&sandbox, code).await;
+    assert!(printed.starts_with("16 4\nthere is no callback with the number 7"), "{printed}");
+}
+
+#[tokio::test]
+async fn case_38_a_callback_that_panics() {
+    let panics = DynamicCallback::new("panics", |arguments| async move {
+        assert!(arguments.json.is_null(), "a secret of the host");
+        Ok(Value::Null)
+    });
+    let early = DynamicCallback::new("early", |arguments| {
+        assert!(!arguments.json.is_object(), "before there is a future");
+        async { Ok(Value::Null) }
+    });
+    let sandbox = Sandbox::embedded().callback(panics).callback(early).build().unwrap();
+    let code = r"
+for call in panics, early:
+    try:
+        await call()
+    except CallbackError as error:
+        print(error.kind, error)
+";
+    let expected =
+        "panicked panics failed inside the host\npanicked early failed inside the host\n";
+    assert_eq!(stdout_of(&sandbox, code).await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_40_a_callback_that_blocks_its_thread() {
+    let blocks = DynamicCallback::new("blocks", |_| async {
+        std::thread::sleep(Duration::from_secs(4));
+        Ok(Value::Null)
+    });
+    let limits = ResourceLimits::default().with_timeout(Duration::from_secs(1));
+    let sandbox = Sandbox::embedded().limits(limits).callback(blocks).build().unwrap();
+    let start = Instant::now();
+    let blocked = sandbox.execute_cancellable("await blocks()");
+    let other = sandbox.execute_cancellable("print('on')");
+    assert_eq!(other.wait().await.unwrap().stdout, "on\n");
+    assert!(matches!(blocked.wait().await, Err(Error::Timeout(_))));
+    // The callback itself cannot be stopped, but nobody waits for it.
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn case_41_a_run_that_ends_with_a_call_pending() {
+    let answered = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&answered);
+    let late = DynamicCallback::new("late", move |_| {
+        let counter = Arc::clone(&counter);
+        async move {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            counter.fetch_add(1, Ordering::SeqCst);
+            Ok(Value::Null)
+        }
+    });
+    let limits = ResourceLimits::default().with_timeout(Duration::from_millis(300));
+    let sandbox = Sandbox::embedded().limits(limits).callback(late).build().unwrap();
+    let error = sandbox.execute("print('a', flush=True)\nawait late()").await.unwrap_err();
+    assert!(matches!(error, Error::Timeout(_)), "{error}");
+    let output = error.output().unwrap();
+    assert_eq!((output.stdout.as_str(), output.callback_invocations), ("a\n", 1));
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    assert_eq!(answered.load(Ordering::SeqCst), 0, "its future was not dropped");
+}

@@ -1,0 +1,209 @@
+//! Every way in which a run can end, and being told while it goes on.
+
+use crate::support::{raised, sandbox};
+use eryx::{ChainLink, Error, OutputPolicy, OutputStream, ResourceLimits, Sandbox};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+#[tokio::test]
+async fn exceptions_tell_their_chain_and_notes() {
+    let exception = raised(
+        "def f():\n    try:\n        {}['a']\n    except KeyError as error:\n        raise ValueError('b') from error\n\
+         try:\n    f()\nexcept ValueError:\n    late = OSError(5, 'c')\n    late.add_note('on a Monday')\n    raise late",
+    )
+    .await;
+    assert_eq!(
+        (exception.type_name.as_str(), &exception.notes[..]),
+        ("OSError", &["on a Monday".to_owned()][..])
+    );
+    let chain: Vec<_> = exception
+        .chain
+        .iter()
+        .map(|one| (one.link, one.type_name.as_str(), one.message.as_str()))
+        .collect();
+    assert_eq!(
+        chain,
+        [(ChainLink::Context, "ValueError", "b"), (ChainLink::Cause, "KeyError", "'a'")]
+    );
+    assert_eq!(exception.chain[1].frames[0].source, "{}['a']");
+    assert!(exception.traceback.contains("on a Monday"));
+}
+
+#[tokio::test]
+async fn output_is_streamed_in_order_and_kept() {
+    let (sender, mut listener) = mpsc::channel(1);
+    let code = "import sys\nfor i in range(3):\n    print('out', i, flush=True)\n    print('err', i, file=sys.stderr, flush=True)\n\
+        sys.stdout.buffer.write(b'\\xff\\xfe')";
+    let run = sandbox().prepare(code).with_output_streaming(sender).spawn();
+    let (mut all, mut out) = (String::new(), Vec::new());
+    while let Some(chunk) = listener.recv().await {
+        if chunk.stream == OutputStream::Stdout {
+            out.extend_from_slice(&chunk.bytes);
+        }
+        all += &String::from_utf8_lossy(&chunk.bytes);
+    }
+    let output = run.wait().await.unwrap();
+    assert!(all.starts_with("out 0\nerr 0\nout 1\nerr 1\nout 2\nerr 2\n"), "{all}");
+    assert_eq!(output.stdout.as_bytes(), out);
+    assert!(out.ends_with(b"\xff\xfe"));
+}
+
+#[tokio::test]
+async fn a_slow_listener_makes_the_program_wait() {
+    let (sender, mut listener) = mpsc::channel(1);
+    let limits = ResourceLimits::default().with_output_bytes(1000);
+    let code = "import os\nfor i in range(200):\n    os.write(1, b'x' * 100_000)";
+    let run = sandbox().prepare(code).with_limits(limits).with_output_streaming(sender).spawn();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(run.is_running(), "it wrote 20 MB that nobody has read");
+    let mut bytes = 0;
+    while let Some(chunk) = listener.recv().await {
+        bytes += chunk.bytes.len();
+    }
+    assert_eq!(bytes, 20_000_000);
+    let output = run.wait().await.unwrap();
+    assert_eq!((output.stdout.len(), output.truncated.stdout), (1000, true));
+}
+
+#[tokio::test]
+async fn a_listener_that_goes_away_stops_nothing() {
+    let (sender, listener) = mpsc::channel(1);
+    drop(listener);
+    let output =
+        sandbox().prepare("print('on')").with_output_streaming(sender).run().await.unwrap();
+    assert_eq!(output.stdout, "on\n");
+}
+
+#[tokio::test]
+async fn cancelling_stops_whatever_goes_on() {
+    let blocked = eryx::DynamicCallback::new("never", |_| async {
+        std::future::pending::<()>().await;
+        Ok(serde_json::Value::Null)
+    });
+    let sandbox = Sandbox::embedded().callback(blocked).build().unwrap();
+    for code in [
+        "print('a', flush=True)\nwhile True: pass",
+        "import time\nprint('a', flush=True)\ntime.sleep(3600)",
+        "import asyncio\nprint('a', flush=True)\nawait asyncio.sleep(3600)",
+        "print('a', flush=True)\nawait never()",
+        "print('a', flush=True)\nsum(range(10**12))",
+    ] {
+        let (sender, mut listener) = mpsc::channel(4);
+        let run = sandbox.prepare(code).with_output_streaming(sender).spawn();
+        listener.recv().await.unwrap();
+        let start = Instant::now();
+        run.cancel();
+        run.cancel();
+        let error = run.wait().await.unwrap_err();
+        assert!(matches!(error, Error::Cancelled(_)), "{code}: {error}");
+        assert_eq!(error.output().unwrap().stdout, "a\n");
+        assert!(start.elapsed() < Duration::from_secs(2), "{code}: {:?}", start.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn case_61_cancelling_too_late_changes_nothing() {
+    for wait in 0..20 {
+        let run = sandbox().execute_cancellable("print('done')");
+        let token = run.token();
+        tokio::time::sleep(Duration::from_micros(wait * 100)).await;
+        token.cancel();
+        match run.wait().await {
+            Ok(output) => assert_eq!(output.stdout, "done\n"),
+            Err(error) => assert!(matches!(error, Error::Cancelled(_)), "{error}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn dropping_an_execution_cancels_it() {
+    let token = {
+        let run = sandbox().execute_cancellable("while True: pass");
+        run.token()
+    };
+    assert!(token.is_cancelled());
+}
+
+#[tokio::test]
+async fn cancelling_one_leaves_the_others_alone() {
+    let shared = eryx::CancellationToken::new();
+    let code = "import time\ntime.sleep(0.3)\nprint('through')";
+    let one = sandbox().prepare(code).with_cancellation(shared.clone()).spawn();
+    let two = sandbox().prepare(code).with_cancellation(shared.clone()).spawn();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    one.cancel();
+    assert!(matches!(one.wait().await, Err(Error::Cancelled(_))));
+    assert_eq!(two.wait().await.unwrap().stdout, "through\n");
+    assert!(!shared.is_cancelled());
+}
+
+#[tokio::test]
+async fn case_07_fuel_ends_a_loop_at_the_same_count() {
+    let mut counts = Vec::new();
+    for _ in 0..2 {
+        let run = sandbox().prepare("x = 1\nprint('a', flush=True)\nwhile True: pass");
+        let error = run.with_fuel_limit(100_000_000).run().await.unwrap_err();
+        let Error::FuelExhausted { consumed, limit, output } = error else {
+            panic!("{error}");
+        };
+        assert_eq!((limit, output.stdout.as_str()), (100_000_000, "a\n"));
+        counts.push(consumed);
+    }
+    assert_eq!(counts[0], counts[1]);
+    let mut consumed = Vec::new();
+    for _ in 0..2 {
+        let run = sandbox().prepare("sum(range(1000))").with_fuel_limit(u64::MAX);
+        consumed.push(run.run().await.unwrap().fuel_consumed.unwrap());
+    }
+    assert!(consumed[0] > 10_000, "{consumed:?}");
+    assert_eq!(consumed[0], consumed[1]);
+}
+
+#[tokio::test]
+async fn what_is_not_counted_is_not_told() {
+    assert_eq!(sandbox().execute("1").await.unwrap().fuel_consumed, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_runs_end_each_at_its_own_time() {
+    let runs: Vec<_> = (1..=50_u32)
+        .map(|number| {
+            let time = Duration::from_millis(u64::from(number) * 20);
+            let code =
+                if number % 2 == 0 { "while True: pass" } else { "import time\ntime.sleep(60)" };
+            (time, sandbox().prepare(code).with_timeout(time).spawn())
+        })
+        .collect();
+    for (time, run) in runs {
+        let error = run.wait().await.unwrap_err();
+        let Error::Timeout(stopped) = &error else { panic!("{error}") };
+        assert_eq!(**stopped, time);
+        assert!(stopped.output.duration >= time, "{:?} of {time:?}", stopped.output.duration);
+    }
+}
+
+#[tokio::test]
+async fn the_environment_is_what_the_embedder_says() {
+    let sandbox = Sandbox::embedded().env("KEY", "välue").build().unwrap();
+    let output =
+        sandbox.execute("import os\nprint(dict(os.environ), os.getenv('PATH'))").await.unwrap();
+    assert_eq!(output.stdout, "{'KEY': 'välue'} None\n");
+    for (name, value) in [("", "x"), ("A=B", "x"), ("A\0", "x"), ("A", "\0")] {
+        let run = eryx::Sandbox::embedded().env(name, value).build().unwrap();
+        assert!(matches!(run.execute("1").await, Err(Error::Config(_))), "{name:?}");
+    }
+}
+
+#[tokio::test]
+async fn streamed_output_still_ends_at_its_limit() {
+    let (sender, mut listener) = mpsc::channel(1);
+    let limits =
+        ResourceLimits::default().with_output_bytes(10).with_output_policy(OutputPolicy::Stop);
+    let run = sandbox()
+        .prepare("while True: print('12345', flush=True)")
+        .with_limits(limits)
+        .with_output_streaming(sender)
+        .spawn();
+    while listener.recv().await.is_some() {}
+    assert!(matches!(run.wait().await, Err(Error::Output(_))));
+}
