@@ -207,3 +207,69 @@ async fn streamed_output_still_ends_at_its_limit() {
     while listener.recv().await.is_some() {}
     assert!(matches!(run.wait().await, Err(Error::Output(_))));
 }
+
+/// Runs a program that is asked to end after a fifth of a second.
+async fn asked(code: &str) -> Result<eryx::ExecutionOutput, Error> {
+    let limits = ResourceLimits::default().with_soft_timeout(Duration::from_millis(200));
+    sandbox().prepare(code).with_limits(limits).run().await
+}
+
+#[tokio::test]
+async fn a_program_can_be_asked_to_end() {
+    for (code, function) in [
+        ("def spin():\n    while True: pass\nspin()", "spin"),
+        ("def spin():\n    for _ in iter(int, 1): len('')\nspin()", "spin"),
+        ("import time\ndef rest():\n    time.sleep(60)\nrest()", "rest"),
+        ("import re\ndef match():\n    re.match(r'(a+)+$', 'a' * 40 + 'b')\nmatch()", "match"),
+        ("import asyncio\nasync def rest():\n    await asyncio.sleep(60)\nawait rest()", "rest"),
+        (
+            "import asyncio\nasync def rest():\n    await asyncio.Event().wait()\nasyncio.run(rest())",
+            "rest",
+        ),
+    ] {
+        let error = asked(code).await.unwrap_err();
+        let Error::Execution(exception) = error else { panic!("{code}: {error}") };
+        assert_eq!(exception.type_name, "TimeoutError", "{code}");
+        assert_eq!(exception.message, "the program has used up its time");
+        let frames: Vec<_> = exception.frames.iter().map(|frame| frame.function.as_str()).collect();
+        assert!(frames.contains(&function), "{code}: {frames:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_asked_to_end_can_clean_up_but_not_stay() {
+    let code = "try:\n    while True: pass\nexcept TimeoutError:\n    print('caught')";
+    assert_eq!(asked(code).await.unwrap().stdout, "caught\n");
+    let code = "import asyncio\ntry:\n    await asyncio.sleep(60)\nfinally:\n    print('finally')";
+    let error = asked(code).await.unwrap_err();
+    assert_eq!(error.output().unwrap().stdout, "finally\n");
+
+    let limits = ResourceLimits::default()
+        .with_soft_timeout(Duration::from_millis(100))
+        .with_timeout(Duration::from_millis(300));
+    let code = "while True:\n    try:\n        while True: pass\n    except BaseException: print('no', flush=True)";
+    let error = sandbox().prepare(code).with_limits(limits).run().await.unwrap_err();
+    assert!(matches!(error, Error::Timeout(_)), "{error}");
+    assert_eq!(error.output().unwrap().stdout, "no\n");
+}
+
+#[tokio::test]
+async fn an_interpreter_that_was_asked_to_end_goes_on() {
+    let executor = sandbox().executor().clone();
+    let options = eryx::RunOptions::default();
+    let mut interpreter = executor.start(&options.limits).await.unwrap();
+    let mut hurried = options.clone();
+    hurried.limits = hurried.limits.with_soft_timeout(Duration::from_millis(100));
+    interpreter.execute("x = 1", &options).await.unwrap();
+    assert!(interpreter.execute("while True: x += 1", &hurried).await.is_err());
+    assert_eq!(interpreter.state(), eryx::State::Ready);
+    let output = interpreter.execute("x > 1", &options).await.unwrap();
+    assert_eq!(output.result.unwrap().as_str(), "true");
+}
+
+#[tokio::test]
+async fn a_soft_limit_after_the_hard_one_is_refused() {
+    let limits = ResourceLimits::default().with_soft_timeout(Duration::from_secs(30));
+    let run = sandbox().prepare("1").with_limits(limits).run().await;
+    assert!(matches!(run, Err(Error::Config(_))), "{run:?}");
+}

@@ -34,11 +34,15 @@ def start():
         importlib.import_module(name)
     _warm_up()
 
+    import signal
+
     import eryx
+    import _eryx
     import _eryx_calls
     import _eryx_loop
     import _eryx_run
 
+    signal.signal(signal.SIGXCPU, _eryx.raise_stop)
     _eryx_calls.announce()
     _eryx_loop.install()
     _rehearse(_eryx_run)
@@ -102,7 +106,7 @@ def _rehearse(runner):
     sys.stderr = io.TextIOWrapper(io.BytesIO(), write_through=True)
     for _ in range(40):
         for source in REHEARSALS:
-            runner.execute(source, "main.py", ["main.py"], None, b"", 0, [], [], 1, [], 1000, 1000)
+            runner.execute(source, "main.py", ["main.py"], None, b"", 0, [], [], 1, [], 0, 1000, 1000)
             main.clear()
             main.update(before)
     sys.stdout, sys.stderr = streams

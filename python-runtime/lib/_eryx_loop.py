@@ -11,9 +11,15 @@ class HostSelector:
     """What `BaseEventLoop` asks for events. Whoever waits for an operation has
     registered a function that schedules what is next."""
 
+    def __init__(self, loop):
+        self._loop = loop
+
     def select(self, timeout):
         """Wait `timeout` seconds; without one, until something happens."""
-        _eryx_wait.poll(timeout)
+        try:
+            _eryx_wait.poll(timeout)
+        except TimeoutError as stop:
+            self._loop.end(stop)
         return ()
 
     def close(self):
@@ -25,7 +31,29 @@ class HostEventLoop(asyncio.base_events.BaseEventLoop):
 
     def __init__(self):
         super().__init__()
-        self._selector = HostSelector()
+        self._selector = HostSelector(self)
+        self._main = None
+        self._stop = None
+
+    def run_until_complete(self, future):
+        future = asyncio.ensure_future(future, loop=self)
+        outer, self._main = self._main, future
+        try:
+            return super().run_until_complete(future)
+        except asyncio.CancelledError as cancelled:
+            if self._stop is None:
+                raise
+            raise self._stop.with_traceback(cancelled.__traceback__) from None
+        finally:
+            self._main, self._stop = outer, None
+
+    def end(self, stop):
+        """The host asks the program to end while all of it waits. What is waited
+        for is cancelled, so that the traceback shows where that was."""
+        if self._main is None or self._main.done():
+            raise stop
+        self._stop = stop
+        self._main.cancel()
 
     def _process_events(self, event_list):
         pass

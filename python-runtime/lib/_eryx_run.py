@@ -11,6 +11,7 @@ import os
 import random
 import sys
 
+import _eryx
 import _eryx_calls
 import _eryx_report
 import _eryx_result
@@ -46,6 +47,7 @@ def execute(
     callbacks,
     calls_in_flight,
     extensions,
+    stoppable,
     result_limit,
     traceback_limit,
 ):
@@ -53,6 +55,7 @@ def execute(
     try:
         _begin(entropy, started)
         _world(environment, callbacks, calls_in_flight, extensions)
+        _eryx.watch(stoppable)
         namespace = _main_module(source, filename)
         sys.argv = argv
         value = _run(source, filename, namespace, result_variable)
@@ -73,7 +76,8 @@ def _begin(entropy, started):
     global _started
     if not _started:
         _started = True
-        random.seed(int.from_bytes(entropy))
+        # Always as many digits, so that it always takes as many instructions.
+        random.seed(int.from_bytes(b"\1" + entropy))
         logging._startTime = started
 
 

@@ -14,19 +14,11 @@ static PyObject *host_wait(PyObject *module, PyObject *argument) {
     if (PyErr_Occurred()) {
         return NULL;
     }
-    eryx_runtime_waiting_list_operation_t finished;
-    eryx_runtime_waiting_wait(nanoseconds, &finished);
-    PyObject *numbers = PyTuple_New((Py_ssize_t)finished.len);
-    for (size_t i = 0; numbers != NULL && i < finished.len; i++) {
-        PyObject *number = PyLong_FromUnsignedLong(finished.ptr[i]);
-        if (number == NULL) {
-            Py_CLEAR(numbers);
-        } else {
-            PyTuple_SET_ITEM(numbers, (Py_ssize_t)i, number);
-        }
+    if (!eryx_wait(nanoseconds)) {
+        return PyErr_NoMemory();
     }
-    eryx_runtime_waiting_list_operation_free(&finished);
-    return numbers;
+    /* The wait may have ended because the host wants the program to. */
+    return PyErr_CheckSignals() < 0 ? NULL : eryx_take_told();
 }
 
 static PyObject *host_cancel(PyObject *module, PyObject *argument) {
@@ -37,6 +29,20 @@ static PyObject *host_cancel(PyObject *module, PyObject *argument) {
     }
     eryx_runtime_waiting_cancel((uint32_t)operation);
     Py_RETURN_NONE;
+}
+
+static PyObject *host_watch(PyObject *module, PyObject *argument) {
+    (void)module;
+    eryx_breaker_watch(PyObject_IsTrue(argument) == 1);
+    Py_RETURN_NONE;
+}
+
+/* The handler of the signal that says so. It is C so that no frame of ours is in
+   the program's traceback. */
+static PyObject *host_raise_stop(PyObject *module, PyObject *arguments) {
+    (void)module, (void)arguments;
+    PyErr_SetString(PyExc_TimeoutError, "the program has used up its time");
+    return NULL;
 }
 
 static PyObject *host_open_streams(PyObject *module, PyObject *unused) {
@@ -53,6 +59,8 @@ static PyMethodDef methods[] = {
     {"start_call", eryx_start_call, METH_VARARGS,
      "Call a callback with a JSON object and a list of (name, bytes)."},
     {"take_call", eryx_take_call, METH_O, "What came of a finished call."},
+    {"watch", host_watch, METH_O, "Whether to ask the host if the program shall end."},
+    {"raise_stop", host_raise_stop, METH_VARARGS, "What happens if it shall."},
     {"open_streams", host_open_streams, METH_NOARGS,
      "Connect descriptors 1 and 2 with the host's output again."},
     {NULL, NULL, 0, NULL},

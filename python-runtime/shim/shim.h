@@ -14,6 +14,14 @@ PyObject *PyInit__eryx(void);
 PyObject *eryx_start_call(PyObject *module, PyObject *arguments);
 PyObject *eryx_take_call(PyObject *module, PyObject *operation);
 
+/* sleep.c: waits in the host; what has finished is kept until it is taken. */
+bool eryx_wait(uint64_t nanoseconds);
+PyObject *eryx_take_told(void);
+
+/* breaker.c: whether the host can ask the program to end, and asking soon. */
+void eryx_breaker_watch(bool watch);
+void eryx_breaker_hurry(void);
+
 /* streams.c: sends descriptors 1 and 2 to the output import. */
 void eryx_open_streams(void);
 

@@ -20,6 +20,14 @@ pub struct ResourceLimits {
     /// Wall time from the start of the run, waiting included. 30 s; `None`
     /// lifts the limit.
     pub timeout: Option<Duration>,
+    /// Wall time after which the program is asked to end: `TimeoutError` is
+    /// raised in it, once, wherever it is. It can clean up, or even go on until
+    /// [`timeout`](Self::timeout) ends it for good. If it lets the exception
+    /// pass, the run ends with [`Error::Execution`], a traceback that shows
+    /// where it was, and an interpreter that can be used again. C code that
+    /// takes long without looking for signals is not reached. `None`: it is not
+    /// asked. `None`.
+    pub soft_timeout: Option<Duration>,
     /// Linear memory of the interpreter, its own share of about 20 MiB
     /// included. 256 MiB.
     pub memory_bytes: u64,
@@ -91,6 +99,7 @@ impl Default for ResourceLimits {
     fn default() -> Self {
         Self {
             timeout: Some(Duration::from_secs(30)),
+            soft_timeout: None,
             memory_bytes: 256 << 20,
             stdout_bytes: 1 << 20,
             stderr_bytes: 1 << 20,
@@ -116,6 +125,13 @@ impl ResourceLimits {
     #[must_use]
     pub fn without_timeout(mut self) -> Self {
         self.timeout = None;
+        self
+    }
+
+    /// Sets [`soft_timeout`](Self::soft_timeout).
+    #[must_use]
+    pub fn with_soft_timeout(mut self, timeout: Duration) -> Self {
+        self.soft_timeout = Some(timeout);
         self
     }
 
@@ -163,6 +179,14 @@ impl ResourceLimits {
                 "the timeout is zero: give a run at least a few milliseconds, or lift the limit"
                     .into(),
             ));
+        }
+        if let (Some(soft), Some(hard)) = (self.soft_timeout, self.timeout)
+            && soft >= hard
+        {
+            return Err(Error::Config(format!(
+                "the soft timeout of {soft:?} is not before the timeout of {hard:?}: the program \
+                 would never be asked to end"
+            )));
         }
         // JSON is read by recursion, which ends at this depth.
         if self.callbacks.depth > LARGEST_DEPTH {

@@ -34,6 +34,7 @@ pub(crate) fn program(
         callbacks: options.callbacks.infos().iter().map(description).collect(),
         calls_in_flight: u32::try_from(options.limits.callbacks.in_flight).unwrap_or(u32::MAX),
         extensions: extensions.to_vec(),
+        stoppable: options.limits.soft_timeout.is_some(),
         result_limit: options.limits.result_bytes,
         traceback_limit: options.limits.traceback_bytes,
     })

@@ -31,6 +31,8 @@ pub struct RuntimeCtx {
     pub(crate) memory: MemoryTracker,
     operations: Operations,
     calls: Calls,
+    /// When the program is asked to end, until it was.
+    stop_at: Option<Instant>,
     started: Instant,
 }
 
@@ -44,6 +46,7 @@ impl RuntimeCtx {
             memory: MemoryTracker::new(limits.memory_bytes),
             operations: Operations::new(limits.operations),
             calls: Calls::default(),
+            stop_at: None,
             started: Instant::now(),
         }
     }
@@ -58,6 +61,7 @@ impl RuntimeCtx {
         self.memory.begin(limits.memory_bytes);
         self.operations.set_limit(limits.operations);
         self.calls.begin(options.callbacks.clone(), limits.callbacks.clone());
+        self.stop_at = limits.soft_timeout.and_then(|timeout| started.checked_add(timeout));
         self.started = started;
     }
 
@@ -79,7 +83,13 @@ impl RuntimeCtx {
     }
 
     pub(crate) async fn wait(&mut self, time: Duration) -> Vec<u32> {
-        self.operations.wait(time).await
+        let left = self.stop_at.map(|stop| stop.saturating_duration_since(Instant::now()));
+        self.operations.wait(left.map_or(time, |left| left.min(time))).await
+    }
+
+    /// Whether it is time for the program to end by itself; yes once.
+    pub(crate) fn stop_requested(&mut self) -> bool {
+        self.stop_at.take_if(|stop| Instant::now() >= *stop).is_some()
     }
 
     pub(crate) fn cancel(&mut self, operation: u32) {

@@ -17,6 +17,10 @@ const WASI: Step = Step { name: "python-wasi", what: "build CPython for WASI", s
 /// Answers for `configure`, on top of CPython's own for WASI.
 const CONFIG_SITE: &str = include_str!("../../../python-runtime/config/config.site");
 
+/// What every C file for WASI includes first: see the header.
+const BREAKER: &str = include_str!("../../../python-runtime/shim/breaker.h");
+const BREAKER_NAME: &str = "eryx_breaker.h";
+
 /// A Python of the very version, made for speed of building only.
 pub(crate) fn native(shop: &mut Workshop, source: &Made) -> Result<Made> {
     let key = Key::of("native python").key(source.key).text(std::env::consts::ARCH).done();
@@ -58,6 +62,7 @@ pub(crate) fn wasi(
         .text(&FLAGS.join(" "))
         .text(CONFIG_SITE)
         .text(include_str!("cpython.rs"))
+        .text(BREAKER)
         .done();
     shop.step(WASI, key, |folder, meter| {
         if !folder.join("Makefile").exists() {
@@ -67,8 +72,18 @@ pub(crate) fn wasi(
         let targets = ["libpython3.13.a", "pybuilddir.txt"];
         let mut command = make_command(folder, &targets);
         compiler.environment(&mut command);
+        // Headers are found by relative paths, which zig takes for the same file in
+        // every folder: a cache that other builds have filled would answer wrongly.
+        let objects = folder.join("zig-cache");
+        command.env("ZIG_LOCAL_CACHE_DIR", &objects);
         run(&mut command, &folder.join("make.log"), &meter.part(0.3, 1.0), 380)
-            .context("`make` failed")
+            .context("`make` failed")?;
+        fs::remove_dir_all(&objects)
+            .or_else(|error| match error.kind() {
+                std::io::ErrorKind::NotFound => Ok(()),
+                _ => Err(error),
+            })
+            .with_context(|| format!("cannot remove {}", objects.display()))
     })
 }
 
@@ -84,6 +99,7 @@ fn configure(
     let own = source.folder.join("Tools/wasm/config.site-wasm32-wasi");
     let own = fs::read_to_string(&own).with_context(|| format!("cannot read {}", own.display()))?;
     fs::write(&site, own + CONFIG_SITE)?;
+    fs::write(folder.join(BREAKER_NAME), BREAKER)?;
     let nothing = folder.join("no-pkg-config");
     fs::create_dir_all(&nothing)?;
 
@@ -110,7 +126,7 @@ fn configure(
         .arg("READELF=true")
         .arg("ARFLAGS=rcsD")
         .arg(format!("OPT={}", FLAGS.join(" ")))
-        .arg(format!("CFLAGS=-Wno-date-time {map}"))
+        .arg(format!("CFLAGS=-Wno-date-time -include {BREAKER_NAME} {map}"))
         .arg("LDFLAGS=-Wl,-s");
     let folder_text = libraries.folder.display();
     for (variable, library) in

@@ -10,6 +10,10 @@ impl<T: RuntimeView> Waiting for Host<'_, T> {
         Ok(self.0.runtime().wait(Duration::from_nanos(nanoseconds)).await)
     }
 
+    fn stop_requested(&mut self) -> wasmtime::Result<bool> {
+        Ok(self.0.runtime().stop_requested())
+    }
+
     fn cancel(&mut self, operation: u32) -> wasmtime::Result<()> {
         self.0.runtime().cancel(operation);
         Ok(())

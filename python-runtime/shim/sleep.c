@@ -1,0 +1,95 @@
+/* Sleeping. The guest waits in one import only, and operations that finish
+   meanwhile must not be lost. */
+#include "shim.h"
+
+#include "sandbox.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define NANOSECONDS 1000000000LL
+
+/* Operations that finished while nobody asked for them. */
+static uint32_t *told;
+static size_t told_count;
+
+/* Waits; what has finished is kept until `eryx_take_told`. False: no memory. */
+static bool wait_and_keep(uint64_t nanoseconds) {
+    eryx_runtime_waiting_list_operation_t finished;
+    eryx_runtime_waiting_wait(nanoseconds, &finished);
+    eryx_breaker_hurry();
+    bool kept = true;
+    if (finished.len > 0) {
+        size_t size = (told_count + finished.len) * sizeof(*told);
+        uint32_t *longer = realloc(told, size);
+        kept = longer != NULL;
+        if (kept) {
+            told = longer;
+            memcpy(told + told_count, finished.ptr, finished.len * sizeof(*told));
+            told_count += finished.len;
+        }
+    }
+    eryx_runtime_waiting_list_operation_free(&finished);
+    return kept;
+}
+
+bool eryx_wait(uint64_t nanoseconds) {
+    /* What is there already need not be waited for. */
+    return wait_and_keep(told_count > 0 ? 0 : nanoseconds);
+}
+
+PyObject *eryx_take_told(void) {
+    PyObject *numbers = PyTuple_New((Py_ssize_t)told_count);
+    for (size_t i = 0; numbers != NULL && i < told_count; i++) {
+        PyObject *number = PyLong_FromUnsignedLong(told[i]);
+        if (number == NULL) {
+            Py_CLEAR(numbers);
+        } else {
+            PyTuple_SET_ITEM(numbers, (Py_ssize_t)i, number);
+        }
+    }
+    if (numbers != NULL) {
+        free(told);
+        told = NULL;
+        told_count = 0;
+    }
+    return numbers;
+}
+
+static int64_t now(clockid_t clock) {
+    struct timespec time;
+    clock_gettime(clock, &time);
+    return (int64_t)time.tv_sec * NANOSECONDS + time.tv_nsec;
+}
+
+int eryx_clock_nanosleep(clockid_t clock, int flags, const struct timespec *request,
+                         struct timespec *remaining) {
+    (void)remaining;
+    if (request->tv_nsec < 0 || request->tv_nsec >= NANOSECONDS || request->tv_sec < 0) {
+        return EINVAL;
+    }
+    int64_t time;
+    if (__builtin_mul_overflow((int64_t)request->tv_sec, NANOSECONDS, &time)
+        || __builtin_add_overflow(time, request->tv_nsec, &time)) {
+        time = INT64_MAX;
+    }
+    int64_t end = time;
+    if (!(flags & TIMER_ABSTIME) && __builtin_add_overflow(now(clock), time, &end)) {
+        end = INT64_MAX;
+    }
+    for (;;) {
+        int64_t left = end - now(clock);
+        if (left <= 0) {
+            return 0;
+        }
+        size_t before = told_count;
+        if (!wait_and_keep((uint64_t)left)) {
+            return ENOMEM;
+        }
+        if (told_count == before && end > now(clock)) {
+            /* Woken early by the host, which wants something else. */
+            return EINTR;
+        }
+    }
+}
