@@ -9,3 +9,4 @@ mod programs;
 mod runtime_files;
 mod support;
 mod threats;
+mod tracing;

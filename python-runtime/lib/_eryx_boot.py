@@ -106,7 +106,7 @@ def _rehearse(runner):
     sys.stderr = io.TextIOWrapper(io.BytesIO(), write_through=True)
     for _ in range(40):
         for source in REHEARSALS:
-            runner.execute(source, "main.py", ["main.py"], None, b"", 0, [], [], 1, [], 0, 1000, 1000)
+            runner.execute(source, "main.py", ["main.py"], None, b"", 0, [], [], 1, [], 0, 0, 1000, 1000)
             main.clear()
             main.update(before)
     sys.stdout, sys.stderr = streams

@@ -15,6 +15,7 @@ import _eryx
 import _eryx_calls
 import _eryx_report
 import _eryx_result
+import _eryx_trace
 
 FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
@@ -48,6 +49,7 @@ def execute(
     calls_in_flight,
     extensions,
     stoppable,
+    trace,
     result_limit,
     traceback_limit,
 ):
@@ -56,6 +58,8 @@ def execute(
         _begin(entropy, started)
         _world(environment, callbacks, calls_in_flight, extensions)
         _eryx.watch(stoppable)
+        if trace:
+            _eryx_trace.begin(trace)
         namespace = _main_module(source, filename)
         sys.argv = argv
         value = _run(source, filename, namespace, result_variable)
@@ -69,6 +73,9 @@ def execute(
         except OSError:
             pass
         return "raised", _eryx_report.describe(error, globals(), traceback_limit)
+    finally:
+        if trace:
+            _eryx_trace.end()
 
 
 def _begin(entropy, started):

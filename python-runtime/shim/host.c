@@ -51,6 +51,10 @@ static PyObject *host_open_streams(PyObject *module, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
+#define TRACE(name)                                                            \
+    {"trace_" #name, (PyCFunction)(void (*)(void))eryx_trace_##name,           \
+     METH_FASTCALL, "Tell the host: for `sys.monitoring`."}
+
 static PyMethodDef methods[] = {
     {"archive", host_archive, METH_NOARGS, "The standard library's zip file."},
     {"wait", host_wait, METH_O,
@@ -61,6 +65,15 @@ static PyMethodDef methods[] = {
     {"take_call", eryx_take_call, METH_O, "What came of a finished call."},
     {"watch", host_watch, METH_O, "Whether to ask the host if the program shall end."},
     {"raise_stop", host_raise_stop, METH_VARARGS, "What happens if it shall."},
+    {"trace_begin", eryx_trace_begin, METH_O, "What the others answer to hear no more."},
+    TRACE(line),
+    TRACE(call),
+    TRACE(return),
+    TRACE(suspend),
+    TRACE(resume),
+    TRACE(exception),
+    TRACE(unwind),
+    TRACE(throw),
     {"open_streams", host_open_streams, METH_NOARGS,
      "Connect descriptors 1 and 2 with the host's output again."},
     {NULL, NULL, 0, NULL},

@@ -18,6 +18,17 @@ PyObject *eryx_take_call(PyObject *module, PyObject *operation);
 bool eryx_wait(uint64_t nanoseconds);
 PyObject *eryx_take_told(void);
 
+/* trace.c: what `sys.monitoring` calls, for that module. */
+PyObject *eryx_trace_begin(PyObject *module, PyObject *disable);
+PyObject *eryx_trace_line(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+PyObject *eryx_trace_call(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+PyObject *eryx_trace_return(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+PyObject *eryx_trace_suspend(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+PyObject *eryx_trace_resume(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+PyObject *eryx_trace_exception(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+PyObject *eryx_trace_unwind(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+PyObject *eryx_trace_throw(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+
 /* breaker.c: whether the host can ask the program to end, and asking soon. */
 void eryx_breaker_watch(bool watch);
 void eryx_breaker_hurry(void);

@@ -6,6 +6,8 @@ wasmtime::component::bindgen!({
     imports: {
         "eryx:runtime/waiting.wait": async | trappable,
         "eryx:runtime/callbacks.start": async | trappable,
+        "eryx:runtime/callbacks.take": async | trappable,
+        "eryx:runtime/tracing.emit": async | trappable,
         "eryx:runtime/output.write": async | trappable,
         default: trappable,
     },

@@ -21,7 +21,11 @@ pub(crate) async fn execute<T: RuntimeView>(
 ) -> Result<ExecutionOutput, Error> {
     let started = Instant::now();
     options.limits.check()?;
-    let program = program(code, options, interpreter.executor().extensions())?;
+    let program = {
+        let executor = interpreter.executor().clone();
+        let runtime = interpreter.store_mut().data_mut().runtime();
+        program(code, options, executor.extensions(), runtime.clock(), runtime.seed())?
+    };
     let ended = enter(interpreter, options, started, async |sandbox, store| {
         sandbox.eryx_runtime_execution().call_execute(store, &program).await
     })

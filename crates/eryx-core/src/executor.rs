@@ -3,6 +3,7 @@ use crate::engine::PythonEngine;
 use crate::interpreter::Interpreter;
 use crate::linked::{Extend, Linked};
 use crate::run::ExecuteBuilder;
+use crate::seed::Seed;
 use crate::view::{RuntimeCtx, RuntimeView};
 use crate::{Error, MinimalState, ResourceLimits, RuntimeSource};
 use std::fmt;
@@ -58,7 +59,20 @@ impl<T: RuntimeView> PythonExecutor<T> {
     /// [`Error::Config`] if the memory is too little to start in,
     /// [`Error::Instantiation`] if there are too many interpreters.
     pub async fn start(&self, limits: &ResourceLimits) -> Result<Interpreter<T>, Error> {
-        Interpreter::start(self, limits).await
+        Interpreter::start(self, limits, None).await
+    }
+
+    /// As [`start`](Self::start), with time and chance that follow from `seed`
+    /// alone.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_seeded(
+        &self,
+        limits: &ResourceLimits,
+        seed: Seed,
+    ) -> Result<Interpreter<T>, Error> {
+        Interpreter::start(self, limits, Some(seed)).await
     }
 
     /// The engine.

@@ -2,6 +2,7 @@ use crate::bindings::Sandbox;
 use crate::enter;
 use crate::limits::ResourceLimits;
 use crate::run::RunOptions;
+use crate::seed::Seed;
 use crate::view::{RuntimeCtx, RuntimeView};
 use crate::{Error, ExecutionOutput, PythonExecutor};
 use std::fmt;
@@ -67,11 +68,12 @@ impl<T: RuntimeView> Interpreter<T> {
     pub(crate) async fn start(
         executor: &PythonExecutor<T>,
         limits: &ResourceLimits,
+        seed: Option<Seed>,
     ) -> Result<Self, Error> {
         limits.check()?;
         let metered = limits.fuel.is_some();
         let linked = if metered { executor.metered().await? } else { executor.plain() };
-        let state = executor.new_state(RuntimeCtx::new(limits));
+        let state = executor.new_state(RuntimeCtx::new(limits, seed));
         let mut store = Store::new(linked.engine.engine(), state);
         store.limiter(|data| &mut data.runtime().memory);
         store.set_hostcall_fuel(HOST_CALL_BYTES);

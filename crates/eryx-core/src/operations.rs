@@ -1,8 +1,12 @@
 use futures_util::FutureExt;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::task::{AbortHandle, JoinSet};
+
+/// Nanoseconds that nobody means to see the end of: some hundred years.
+const FOREVER: u64 = 1 << 62;
 
 /// The guest may not start more operations before others finish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -20,11 +24,19 @@ pub(crate) struct Operations {
     running: HashMap<u32, AbortHandle>,
     last: u32,
     limit: usize,
+    /// Those that have finished before it was their turn to be told.
+    early: BTreeSet<u32>,
 }
 
 impl Operations {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { tasks: JoinSet::new(), running: HashMap::new(), last: 0, limit }
+        Self {
+            tasks: JoinSet::new(),
+            running: HashMap::new(),
+            last: 0,
+            limit,
+            early: BTreeSet::new(),
+        }
     }
 
     pub(crate) fn set_limit(&mut self, limit: usize) {
@@ -50,6 +62,7 @@ impl Operations {
 
     /// Drops an operation.
     pub(crate) fn cancel(&mut self, number: u32) {
+        self.early.remove(&number);
         if let Some(task) = self.running.remove(&number) {
             task.abort();
         }
@@ -69,6 +82,29 @@ impl Operations {
             finished.append(&mut self.finished());
         }
         finished
+    }
+
+    /// As [`wait`](Self::wait) where chance may have no part: operations are told
+    /// one by one in the order in which they were started, and as long as there
+    /// are any no time passes. Without any, all of it has passed at once.
+    pub(crate) async fn wait_in_order(&mut self, now: &AtomicU64, time: Duration) -> Vec<u32> {
+        let oldest = self.running.keys().chain(&self.early).min().copied();
+        let Some(oldest) = oldest else {
+            let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+            let then = now.load(Ordering::Relaxed).saturating_add(time);
+            now.store(then, Ordering::Relaxed);
+            // Who waits for ever is left to the deadline.
+            if time >= FOREVER {
+                std::future::pending::<()>().await;
+            }
+            tokio::task::yield_now().await;
+            return Vec::new();
+        };
+        while !self.early.remove(&oldest) {
+            let next = self.next().await;
+            self.early.insert(next);
+        }
+        vec![oldest]
     }
 
     async fn next(&mut self) -> u32 {

@@ -1,4 +1,4 @@
-use crate::OutputText;
+use crate::{OutputText, TraceEvent};
 use std::time::Duration;
 
 /// What a run left behind, however it ended.
@@ -24,6 +24,8 @@ pub struct ExecutionOutput {
     /// How much fuel the run took. `None` unless it was
     /// [limited](crate::ResourceLimits::fuel).
     pub fuel_consumed: Option<u64>,
+    /// What the program did, if it was [traced](crate::TraceOptions).
+    pub trace: Vec<TraceEvent>,
     /// What a limit cut.
     pub truncated: Truncated,
 }
@@ -31,6 +33,7 @@ pub struct ExecutionOutput {
 /// What did not fit into its limit and was cut.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "each tells of another field")]
 pub struct Truncated {
     /// [`ExecutionOutput::stdout`].
     pub stdout: bool,
@@ -38,6 +41,8 @@ pub struct Truncated {
     pub stderr: bool,
     /// [`ExecutionOutput::result`].
     pub result: bool,
+    /// [`ExecutionOutput::trace`].
+    pub trace: bool,
 }
 
 /// A Python value that left the sandbox as text.

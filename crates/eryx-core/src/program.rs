@@ -2,10 +2,13 @@
 
 use crate::Error;
 use crate::bindings::eryx::runtime::callbacks::Description;
+use crate::bindings::eryx::runtime::tracing::Events;
 use crate::bindings::exports::eryx::runtime::execution::Program;
 use crate::callback::HostCallbackInfo;
+use crate::clock::Clock;
 use crate::run::RunOptions;
-use std::time::{SystemTime, UNIX_EPOCH};
+use crate::seed::Seed;
+use crate::trace::TraceOptions;
 
 /// The largest program. Compiling takes some fifty times its size in memory.
 const LARGEST_SOURCE: usize = 16 << 20;
@@ -14,6 +17,8 @@ pub(crate) fn program(
     code: &str,
     options: &RunOptions,
     extensions: &[String],
+    clock: &Clock,
+    seed: Option<Seed>,
 ) -> Result<Program, Error> {
     let mut argv = vec![options.filename.clone()];
     argv.extend(options.args.iter().cloned());
@@ -28,12 +33,13 @@ pub(crate) fn program(
         filename: options.filename.clone(),
         argv,
         result_variable: options.result_variable.clone(),
-        entropy: entropy()?,
-        started: since_1970(),
+        entropy: entropy(seed)?,
+        started: clock.since_1970(),
         environment: environment(&options.environment)?,
         callbacks: options.callbacks.infos().iter().map(description).collect(),
         calls_in_flight: u32::try_from(options.limits.callbacks.in_flight).unwrap_or(u32::MAX),
         extensions: extensions.to_vec(),
+        trace: options.trace.as_ref().map_or(Events::empty(), events),
         stoppable: options.limits.soft_timeout.is_some(),
         result_limit: options.limits.result_bytes,
         traceback_limit: options.limits.traceback_bytes,
@@ -78,14 +84,22 @@ fn description(info: &HostCallbackInfo) -> Description {
 }
 
 /// What makes this program's random numbers differ from all others'.
-fn entropy() -> Result<Vec<u8>, Error> {
+fn entropy(seed: Option<Seed>) -> Result<Vec<u8>, Error> {
+    if let Some(seed) = seed {
+        return Ok(seed.bytes("program", 32));
+    }
     let mut bytes = vec![0; 32];
     getrandom::fill(&mut bytes)
         .map_err(|error| Error::Instantiation(std::io::Error::other(error).into()))?;
     Ok(bytes)
 }
 
-fn since_1970() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
+fn events(trace: &TraceOptions) -> Events {
+    let wanted = [
+        (trace.lines, Events::LINES),
+        (trace.calls, Events::CALLS),
+        (trace.exceptions, Events::EXCEPTIONS),
+    ];
+    let wanted = wanted.into_iter().filter_map(|(wanted, event)| wanted.then_some(event));
+    wanted.fold(Events::empty(), |events, event| events | event)
 }

@@ -2,7 +2,9 @@ use crate::callback::Callbacks;
 use crate::execution::Execution;
 use crate::interpreter::Interpreter;
 use crate::limits::ResourceLimits;
+use crate::seed::Seed;
 use crate::stream::OutputRequest;
+use crate::trace::{TraceOptions, TraceRequest};
 use crate::view::RuntimeView;
 use crate::{Error, ExecutionOutput, PythonExecutor};
 use std::time::Duration;
@@ -30,6 +32,13 @@ pub struct RunOptions {
     pub output: Option<mpsc::Sender<OutputRequest>>,
     /// Ends the run when it is cancelled. `None`.
     pub cancellation: Option<CancellationToken>,
+    /// What is told and kept of what the program does. `None`: nothing.
+    pub trace: Option<TraceOptions>,
+    /// Who listens to that. Nobody.
+    pub trace_listener: Option<mpsc::Sender<TraceRequest>>,
+    /// Makes time and chance the same in each run. `None`: they are the host's.
+    /// In an interpreter that lasts it is what that was started with.
+    pub seed: Option<Seed>,
 }
 
 impl Default for RunOptions {
@@ -43,6 +52,9 @@ impl Default for RunOptions {
             callbacks: Callbacks::default(),
             output: None,
             cancellation: None,
+            trace: None,
+            trace_listener: None,
+            seed: None,
         }
     }
 }
@@ -124,6 +136,28 @@ impl<T: RuntimeView> ExecuteBuilder<T> {
         self
     }
 
+    /// Traces what the program does; [`ExecutionOutput::trace`] has it.
+    pub fn with_trace(mut self, trace: TraceOptions) -> Self {
+        self.options.trace = Some(trace);
+        self
+    }
+
+    /// Sends what the program does to `listener`, as it does it. A full channel
+    /// makes the program wait. Unless [`with_trace`](Self::with_trace) says what
+    /// else, everything is told and nothing kept.
+    pub fn with_tracing(mut self, listener: mpsc::Sender<TraceRequest>) -> Self {
+        self.options.trace.get_or_insert_with(|| TraceOptions::default().with_kept(0));
+        self.options.trace_listener = Some(listener);
+        self
+    }
+
+    /// Makes time and chance the same in each run with this seed: see [`Seed`].
+    /// Sleeping takes no time then, and no callback's time passes.
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.options.seed = Some(Seed(seed));
+        self
+    }
+
     /// Counts and limits the work of the run: see [`ResourceLimits::fuel`].
     pub fn with_fuel_limit(mut self, fuel: u64) -> Self {
         self.options.limits.fuel = Some(fuel);
@@ -151,7 +185,8 @@ impl<T: RuntimeView> ExecuteBuilder<T> {
     /// [`Error::FuelExhausted`], [`Error::Memory`], [`Error::Output`],
     /// [`Error::Stack`], [`Error::Cancelled`] or [`Error::Trap`] if it was stopped, [`Error::Config`] if the code or an option cannot be.
     pub async fn run(self) -> Result<ExecutionOutput, Error> {
-        let mut interpreter = Interpreter::start(&self.executor, &self.options.limits).await?;
+        let mut interpreter =
+            Interpreter::start(&self.executor, &self.options.limits, self.options.seed).await?;
         interpreter.execute(&self.code, &self.options).await
     }
 }

@@ -12,7 +12,8 @@ pub struct MinimalState {
 impl MinimalState {
     /// State for one run.
     pub fn new(runtime: RuntimeCtx) -> Self {
-        Self { runtime, wasi: WasiCtx::builder().build(), table: ResourceTable::new() }
+        let wasi = runtime.wasi().build();
+        Self { runtime, wasi, table: ResourceTable::new() }
     }
 }
 

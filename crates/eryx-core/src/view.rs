@@ -1,15 +1,21 @@
 use crate::budget::{OutputBudget, OutputFull};
-use crate::callback::{Calls, Progress};
+use crate::callback::{Calls, Encoded, Progress};
+use crate::clock::{Clock, VirtualClock};
 use crate::memory::MemoryTracker;
 use crate::operations::{Operations, TooManyOperations};
 use crate::output::{ExecutionOutput, Truncated};
 use crate::run::RunOptions;
+use crate::seed::Seed;
 use crate::stream::{OutputRequest, OutputStream};
+use crate::trace::{TraceKind, Tracer};
 use crate::{CallbackError, OutputPolicy, OutputText, ResourceLimits};
 use bytes::Bytes;
+use chacha20::ChaCha20Rng;
+use chacha20::rand_core::SeedableRng;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
-use wasmtime_wasi::WasiView;
+use wasmtime_wasi::{WasiCtxBuilder, WasiView};
 
 /// What a store's data must lend so that Python can run in it.
 ///
@@ -33,11 +39,14 @@ pub struct RuntimeCtx {
     calls: Calls,
     /// When the program is asked to end, until it was.
     stop_at: Option<Instant>,
+    tracer: Option<Tracer>,
+    seed: Option<Seed>,
+    clock: Clock,
     started: Instant,
 }
 
 impl RuntimeCtx {
-    pub(crate) fn new(limits: &ResourceLimits) -> Self {
+    pub(crate) fn new(limits: &ResourceLimits, seed: Option<Seed>) -> Self {
         Self {
             stdout: OutputBudget::new(limits.stdout_bytes),
             stderr: OutputBudget::new(limits.stderr_bytes),
@@ -47,6 +56,9 @@ impl RuntimeCtx {
             operations: Operations::new(limits.operations),
             calls: Calls::default(),
             stop_at: None,
+            tracer: None,
+            seed,
+            clock: if seed.is_some() { Clock::of_its_own() } else { Clock::real() },
             started: Instant::now(),
         }
     }
@@ -60,9 +72,46 @@ impl RuntimeCtx {
         self.streaming.clone_from(&options.output);
         self.memory.begin(limits.memory_bytes);
         self.operations.set_limit(limits.operations);
-        self.calls.begin(options.callbacks.clone(), limits.callbacks.clone());
+        let traced = options.trace.as_ref().is_some_and(|trace| trace.callbacks);
+        self.calls.begin(options.callbacks.clone(), limits.callbacks.clone(), traced);
+        self.calls.set_in_order(self.seed.is_some());
         self.stop_at = limits.soft_timeout.and_then(|timeout| started.checked_add(timeout));
+        if let Clock::Real(start) = &mut self.clock {
+            *start = started;
+        }
+        self.tracer = options.trace.as_ref().map(|trace| {
+            Tracer::new(trace.clone(), options.trace_listener.clone(), self.clock.clone())
+        });
         self.started = started;
+    }
+
+    /// WASI's context with the clocks and the random numbers that the
+    /// interpreter is to have: start from this when you compose a store's data.
+    pub fn wasi(&self) -> WasiCtxBuilder {
+        let mut wasi = WasiCtxBuilder::new();
+        if let Clock::Virtual(now) = &self.clock {
+            wasi.wall_clock(VirtualClock(Arc::clone(now)));
+            wasi.monotonic_clock(VirtualClock(Arc::clone(now)));
+        }
+        if let Some(seed) = self.seed {
+            let random = |purpose: &str| {
+                let mut key = [0; 32];
+                key.copy_from_slice(&seed.bytes(purpose, 32));
+                ChaCha20Rng::from_seed(key)
+            };
+            wasi.secure_random(random("secure"));
+            wasi.insecure_random(random("insecure"));
+            wasi.insecure_random_seed(u128::from(seed.0));
+        }
+        wasi
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub(crate) fn seed(&self) -> Option<Seed> {
+        self.seed
     }
 
     /// The memory the interpreter uses.
@@ -83,6 +132,9 @@ impl RuntimeCtx {
     }
 
     pub(crate) async fn wait(&mut self, time: Duration) -> Vec<u32> {
+        if let Clock::Virtual(now) = &self.clock {
+            return self.operations.wait_in_order(now, time).await;
+        }
         let left = self.stop_at.map(|stop| stop.saturating_duration_since(Instant::now()));
         self.operations.wait(left.map_or(time, |left| left.min(time))).await
     }
@@ -103,11 +155,36 @@ impl RuntimeCtx {
         json: &[u8],
         attachments: Vec<(String, Bytes)>,
     ) -> Result<Progress, CallbackError> {
-        self.calls.start(&mut self.operations, callback, json, attachments).await
+        let progress = self.calls.start(&mut self.operations, callback, json, attachments).await;
+        self.trace_calls().await;
+        progress
     }
 
-    pub(crate) fn calls(&mut self) -> &mut Calls {
-        &mut self.calls
+    pub(crate) async fn take_call(&mut self, operation: u32) -> Result<Encoded, CallbackError> {
+        let answer = self.calls.take(operation);
+        self.trace_calls().await;
+        answer
+    }
+
+    async fn trace_calls(&mut self) {
+        if let Some(tracer) = &mut self.tracer {
+            for (kind, name) in self.calls.log() {
+                tracer.tell(kind, "", 0, &name, "").await;
+            }
+        }
+    }
+
+    pub(crate) async fn trace(
+        &mut self,
+        kind: TraceKind,
+        filename: &str,
+        line: u32,
+        function: &str,
+        detail: &str,
+    ) {
+        if let Some(tracer) = &mut self.tracer {
+            tracer.tell(kind, filename, line, function, detail).await;
+        }
     }
 
     /// Keeps what the budget allows and hands everything to who listens, waiting
@@ -138,13 +215,20 @@ impl RuntimeCtx {
         let (stderr, stderr_cut) = self.stderr.take();
         // Whoever listens learns that this was all.
         self.streaming = None;
+        let (trace, trace_cut) = self.tracer.take().map(|mut one| one.take()).unwrap_or_default();
         ExecutionOutput {
             stdout: OutputText::from(stdout),
             stderr: OutputText::from(stderr),
             peak_memory_bytes: self.memory.peak(),
             duration: self.started.elapsed(),
             callback_invocations: self.calls.made(),
-            truncated: Truncated { stdout: stdout_cut, stderr: stderr_cut, result: false },
+            trace,
+            truncated: Truncated {
+                stdout: stdout_cut,
+                stderr: stderr_cut,
+                result: false,
+                trace: trace_cut,
+            },
             ..ExecutionOutput::default()
         }
     }

@@ -24,8 +24,9 @@ pub use eryx_core::{
     DynamicCallback, Error, ExecuteBuilder, Execution, ExecutionOutput, ExecutorBuilder, Frame,
     HostCallbackInfo, Interpreter, MemoryTracker, MinimalState, OutputPolicy, OutputRequest,
     OutputStream, OutputText, Poison, PythonEngine, PythonException, PythonExecutor, PythonValue,
-    ResourceLimits, RunOptions, RuntimeCtx, RuntimeSource, RuntimeView, State, Stopped,
-    TooManyOperations, Truncated, TypedCallback,
+    ResourceLimits, RunOptions, RuntimeCtx, RuntimeSource, RuntimeView, Seed, State, Stopped,
+    TooManyOperations, TraceEvent, TraceKind, TraceOptions, TraceRequest, Truncated, TypedCallback,
+    chrome_trace,
 };
 pub use sandbox::Sandbox;
 

@@ -1,12 +1,14 @@
 use super::{CallbackArguments, CallbackError, CallbackReply, Callbacks};
 use crate::limits::CallbackLimits;
 use crate::operations::Operations;
+use crate::trace::TraceKind;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use serde_json::Value;
 use std::any::Any;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 type Answer = Result<Encoded, CallbackError>;
@@ -31,16 +33,39 @@ pub(crate) struct Calls {
     callbacks: Callbacks,
     limits: CallbackLimits,
     made: u64,
-    pending: HashMap<u32, oneshot::Receiver<Answer>>,
+    pending: HashMap<u32, Pending>,
+    /// Whether answers are told in the order of the calls, so that chance has no
+    /// part in it.
+    in_order: bool,
+    traced: bool,
+    log: Vec<(TraceKind, String)>,
+}
+
+/// A call whose answer the guest has not fetched.
+#[derive(Debug)]
+struct Pending {
+    answer: oneshot::Receiver<(Answer, Duration)>,
+    call: u64,
+    name: String,
 }
 
 impl Calls {
     /// Starts to count for a run. Calls that an earlier run did not wait for go
     /// on.
-    pub(crate) fn begin(&mut self, callbacks: Callbacks, limits: CallbackLimits) {
+    pub(crate) fn begin(&mut self, callbacks: Callbacks, limits: CallbackLimits, traced: bool) {
+        self.traced = traced;
         self.callbacks = callbacks;
         self.limits = limits;
         self.made = 0;
+    }
+
+    pub(crate) fn set_in_order(&mut self, in_order: bool) {
+        self.in_order = in_order;
+    }
+
+    /// What is to be traced since the last look.
+    pub(crate) fn log(&mut self) -> Vec<(TraceKind, String)> {
+        std::mem::take(&mut self.log)
     }
 
     /// How many calls the run has made.
@@ -65,33 +90,53 @@ impl Calls {
         let arguments = self.arguments(json, attachments)?;
         let limits = self.limits.clone();
         let name = self.callbacks.name(number).to_owned();
-        let (sender, mut answer) = oneshot::channel();
+        let (sender, answer) = oneshot::channel();
+        let mut pending = Pending { answer, call: self.made, name: name.clone() };
         let work = async move {
+            let start = Instant::now();
             let call = async { callback.invoke(arguments).await };
             let answer = answer_call(&limits, &name, call).await;
             // The run may have given the call up.
-            drop(sender.send(answer));
+            drop(sender.send((answer, start.elapsed())));
         };
         let operation =
             operations.submit(work).map_err(|error| CallbackError::Limit(error.to_string()))?;
-        tokio::task::yield_now().await;
-        if let Ok(answer) = answer.try_recv() {
-            operations.cancel(operation);
-            return answer.map(Progress::Done);
+        if self.traced {
+            let kind = TraceKind::CallbackStart { call: pending.call };
+            self.log.push((kind, pending.name.clone()));
         }
-        self.pending.insert(operation, answer);
+        if !self.in_order {
+            tokio::task::yield_now().await;
+            if let Ok(ended) = pending.answer.try_recv() {
+                operations.cancel(operation);
+                return self.ended(pending, ended).map(Progress::Done);
+            }
+        }
+        self.pending.insert(operation, pending);
         Ok(Progress::Pending(operation))
     }
 
     /// What came of a finished call.
     pub(crate) fn take(&mut self, operation: u32) -> Answer {
-        let Some(mut answer) = self.pending.remove(&operation) else {
+        let Some(mut pending) = self.pending.remove(&operation) else {
             let message = format!("no call with the number {operation} waits for its answer");
             return Err(CallbackError::InvalidArguments(message));
         };
-        answer.try_recv().unwrap_or_else(|_| {
-            Err(CallbackError::Cancelled("the call was given up before it was answered".into()))
-        })
+        match pending.answer.try_recv() {
+            Ok(ended) => self.ended(pending, ended),
+            Err(_) => {
+                Err(CallbackError::Cancelled("the call was given up before it was answered".into()))
+            }
+        }
+    }
+
+    fn ended(&mut self, pending: Pending, (answer, duration): (Answer, Duration)) -> Answer {
+        if self.traced {
+            let Pending { call, name, .. } = pending;
+            self.log
+                .push((TraceKind::CallbackEnd { call, duration, failed: answer.is_err() }, name));
+        }
+        answer
     }
 
     pub(crate) fn cancel(&mut self, operation: u32) {

@@ -22,8 +22,8 @@ impl<T: RuntimeView> Callbacks for Host<'_, T> {
         })
     }
 
-    fn take(&mut self, operation: u32) -> wasmtime::Result<Result<Reply, Failure>> {
-        let answer = self.0.runtime().calls().take(operation);
+    async fn take(&mut self, operation: u32) -> wasmtime::Result<Result<Reply, Failure>> {
+        let answer = self.0.runtime().take_call(operation).await;
         Ok(answer.map(reply).map_err(|error| failure(&error)))
     }
 }

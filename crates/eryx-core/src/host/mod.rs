@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod output;
+mod tracing;
 mod waiting;
 
 use crate::bindings::Sandbox;
