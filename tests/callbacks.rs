@@ -364,3 +364,56 @@ async fn case_41_a_run_that_ends_with_a_call_pending() {
     tokio::time::sleep(Duration::from_millis(2500)).await;
     assert_eq!(answered.load(Ordering::SeqCst), 0, "its future was not dropped");
 }
+
+/// Adds two numbers.
+///
+/// The second is 1 unless it is given.
+#[eryx::callback(name = "math.add")]
+async fn add(
+    /// The first one.
+    a: i64,
+    #[serde(default = "one")] b: i64,
+) -> i64 {
+    a + b
+}
+
+fn one() -> i64 {
+    1
+}
+
+#[eryx::callback]
+async fn find(mut name: String, limit: Option<u8>) -> Result<Vec<String>, std::io::Error> {
+    name.make_ascii_uppercase();
+    if limit == Some(0) {
+        return Err(std::io::Error::other("a limit of nothing"));
+    }
+    Ok(vec![name; usize::from(limit.unwrap_or(1))])
+}
+
+#[eryx::callback]
+async fn nothing() {}
+
+#[tokio::test]
+async fn functions_become_callbacks() {
+    let sandbox =
+        Sandbox::embedded().callback(add).callback(find).callback(nothing).build().unwrap();
+    let code = r#"
+import inspect
+print(inspect.signature(math.add), inspect.signature(find), inspect.signature(nothing))
+print(math.add.__doc__)
+print(list_callbacks()[0]["parameters"]["properties"]["a"]["description"])
+print(await math.add(2), await math.add(2, b=3), await find("x", 2), await nothing())
+try:
+    await find("x", 0)
+except CallbackError as error:
+    print(error)
+try:
+    await find("x", 1000)
+except TypeError as error:
+    print("refused")
+"#;
+    let expected = "(a: int, b: int = 1) (name: str, limit: int | None = None) ()\n\
+        Adds two numbers.\n\nThe second is 1 unless it is given.\nThe first one.\n\
+        3 5 ['X', 'X'] None\na limit of nothing\nrefused\n";
+    assert_eq!(stdout_of(&sandbox, code).await, expected);
+}

@@ -64,6 +64,8 @@ fn document(repository: &Path) -> Result<()> {
         "--package",
         "eryx-core",
         "--package",
+        "eryx-macros",
+        "--package",
         "eryx",
     ]))
 }

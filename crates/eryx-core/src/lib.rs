@@ -49,6 +49,13 @@ mod ticker;
 mod trace;
 mod view;
 
+/// What the code that `#[callback]` writes needs.
+#[doc(hidden)]
+pub mod __macros {
+    pub use schemars;
+    pub use serde;
+}
+
 pub use artifact::CompileEvent;
 pub use callback::{
     Callback, CallbackArguments, CallbackError, CallbackFuture, CallbackReply, CallbackRequest,

@@ -18,6 +18,8 @@ mod runtime;
 mod sandbox;
 
 pub use builder::SandboxBuilder;
+#[doc(hidden)]
+pub use eryx_core::__macros;
 pub use eryx_core::{
     Callback, CallbackArguments, CallbackError, CallbackFuture, CallbackLimits, CallbackReply,
     CallbackRequest, Callbacks, CancellationToken, ChainLink, ChainedException, CompileEvent,
@@ -28,6 +30,8 @@ pub use eryx_core::{
     TooManyOperations, TraceEvent, TraceKind, TraceOptions, TraceRequest, Truncated, TypedCallback,
     chrome_trace,
 };
+#[cfg(feature = "macros")]
+pub use eryx_macros::callback;
 pub use sandbox::Sandbox;
 
 /// What most programs use.

@@ -128,3 +128,27 @@ impl CallbackError {
         Self::Failed(error.to_string())
     }
 }
+
+impl From<String> for CallbackError {
+    fn from(message: String) -> Self {
+        Self::Failed(message)
+    }
+}
+
+impl From<&str> for CallbackError {
+    fn from(message: &str) -> Self {
+        Self::Failed(message.to_owned())
+    }
+}
+
+impl From<std::io::Error> for CallbackError {
+    fn from(error: std::io::Error) -> Self {
+        Self::failed(error)
+    }
+}
+
+impl From<Box<dyn std::error::Error + Send + Sync>> for CallbackError {
+    fn from(error: Box<dyn std::error::Error + Send + Sync>) -> Self {
+        Self::failed(error)
+    }
+}
