@@ -57,17 +57,9 @@ fn document(repository: &Path) -> Result<()> {
         "--no-deps",
         "--locked",
     ]))?;
-    watch(cargo(repository).args([
-        "test",
-        "--doc",
-        "--locked",
-        "--package",
-        "eryx-core",
-        "--package",
-        "eryx-macros",
-        "--package",
-        "eryx",
-    ]))
+    // The whole workspace, as everywhere here: with fewer packages dependencies
+    // would have fewer features and be compiled once more.
+    watch(cargo(repository).args(["test", "--doc", "--workspace", "--locked"]))
 }
 
 /// With nextest where it is installed, otherwise with Cargo alone.
