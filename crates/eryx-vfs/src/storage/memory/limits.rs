@@ -1,0 +1,53 @@
+/// How much an [`InMemoryStorage`](super::InMemoryStorage) may hold.
+///
+/// Names have at most 255 bytes, paths and link targets 4,096; that is fixed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
+pub struct StorageLimits {
+    /// Bytes of all files and link targets together; holes count. 64 MiB.
+    pub bytes: u64,
+    /// Files, directories and links together; a further hard link counts as
+    /// one. 10,000.
+    pub nodes: u64,
+    /// How many directories lie inside each other. 64.
+    pub depth: u32,
+}
+
+impl Default for StorageLimits {
+    fn default() -> Self {
+        Self { bytes: 64 << 20, nodes: 10_000, depth: 64 }
+    }
+}
+
+impl StorageLimits {
+    /// Sets the limit of bytes.
+    #[must_use]
+    pub fn with_bytes(mut self, bytes: u64) -> Self {
+        self.bytes = bytes;
+        self
+    }
+
+    /// Sets the limit of files, directories and links.
+    #[must_use]
+    pub fn with_nodes(mut self, nodes: u64) -> Self {
+        self.nodes = nodes;
+        self
+    }
+
+    /// Sets how many directories may lie inside each other.
+    #[must_use]
+    pub fn with_depth(mut self, depth: u32) -> Self {
+        self.depth = depth;
+        self
+    }
+}
+
+/// What an [`InMemoryStorage`](super::InMemoryStorage) holds now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct StorageUsage {
+    /// Bytes of all files and link targets together.
+    pub bytes: u64,
+    /// Files, directories, links and further names; without the root.
+    pub nodes: u64,
+}

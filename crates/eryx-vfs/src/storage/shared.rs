@@ -1,0 +1,49 @@
+use super::VfsStorage;
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// A storage with several owners: clones lead to the same files.
+///
+/// ```
+/// use eryx_vfs::{ArcStorage, InMemoryStorage, StorageFiles};
+///
+/// let storage = ArcStorage::new(InMemoryStorage::new());
+/// let same = storage.clone();
+/// storage.write("/notes/a.txt", b"hello")?;
+/// assert_eq!(same.read("/notes/a.txt")?, b"hello");
+/// # Ok::<(), eryx_vfs::StorageError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct ArcStorage(Arc<dyn VfsStorage>);
+
+impl ArcStorage {
+    /// Shares `storage`.
+    pub fn new(storage: impl VfsStorage) -> Self {
+        Self(Arc::new(storage))
+    }
+
+    /// Whether both lead to the same files.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl<T: VfsStorage> From<Arc<T>> for ArcStorage {
+    fn from(storage: Arc<T>) -> Self {
+        Self(storage)
+    }
+}
+
+impl<T: VfsStorage> From<T> for ArcStorage {
+    fn from(storage: T) -> Self {
+        Self::new(storage)
+    }
+}
+
+impl Deref for ArcStorage {
+    type Target = dyn VfsStorage;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.0
+    }
+}
