@@ -149,7 +149,7 @@ struct Export<'a, S: ?Sized, W: Write> {
 impl<S: VfsStorage + ?Sized, W: Write> Export<'_, S, W> {
     fn directory(&mut self, dir: NodeId, prefix: &str) -> io::Result<()> {
         let bad = |reason| refuse("export", prefix, reason);
-        for entry in self.storage.read_dir(dir).map_err(bad)? {
+        for entry in self.storage.read_dir(dir, None, usize::MAX).map_err(bad)? {
             let path = format!("{prefix}{}", entry.name);
             let node = self.storage.lookup(dir, &entry.name).map_err(bad)?;
             self.node(node, &path).map_err(|error| match error {

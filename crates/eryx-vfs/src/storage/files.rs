@@ -36,7 +36,9 @@ pub trait StorageFiles: VfsStorage {
     /// # Errors
     /// [`StorageError`] with the path and why it cannot be listed.
     fn list(&self, path: &str) -> Result<Vec<DirEntry>, StorageError> {
-        find(self, path).and_then(|dir| self.read_dir(dir)).map_err(failed("list", path))
+        find(self, path)
+            .and_then(|dir| self.read_dir(dir, None, usize::MAX))
+            .map_err(failed("list", path))
     }
 
     /// Removes a file, a link, or a directory with all that is in it. The root
@@ -137,7 +139,7 @@ fn remove_entry<S: VfsStorage + ?Sized>(storage: &S, dir: NodeId, name: &str) ->
 
 /// The depth of this recursion is the storage's limit of depth.
 fn empty<S: VfsStorage + ?Sized>(storage: &S, dir: NodeId) -> FsResult<()> {
-    for entry in storage.read_dir(dir)? {
+    for entry in storage.read_dir(dir, None, usize::MAX)? {
         remove_entry(storage, dir, &entry.name)?;
     }
     Ok(())

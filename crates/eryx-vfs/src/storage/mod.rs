@@ -106,8 +106,10 @@ pub trait VfsStorage: fmt::Debug + Send + Sync + 'static {
         modified: Option<SystemTime>,
     ) -> FsResult<()>;
 
-    /// All entries of a directory as they are now, without `.` and `..`.
-    fn read_dir(&self, dir: NodeId) -> FsResult<Vec<DirEntry>>;
+    /// Up to `count` entries of a directory, without `.` and `..`, in the order
+    /// of their names; those that come after the name `after`, if there is one.
+    /// So a listing taken in parts meets what is there all the time just once.
+    fn read_dir(&self, dir: NodeId, after: Option<&str>, count: usize) -> FsResult<Vec<DirEntry>>;
 
     /// A new empty file; the name must be free.
     fn create_file(&self, dir: NodeId, name: &str) -> FsResult<NodeId>;

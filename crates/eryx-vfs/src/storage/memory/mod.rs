@@ -185,9 +185,9 @@ impl VfsStorage for InMemoryStorage {
         state.tree.set_times(number, accessed, modified)
     }
 
-    fn read_dir(&self, dir: NodeId) -> FsResult<Vec<DirEntry>> {
+    fn read_dir(&self, dir: NodeId, after: Option<&str>, count: usize) -> FsResult<Vec<DirEntry>> {
         let state = self.state();
-        state.tree.read_dir(state.number(dir)?)
+        state.tree.read_dir(state.number(dir)?, after, count)
     }
 
     fn create_file(&self, dir: NodeId, name: &str) -> FsResult<NodeId> {

@@ -5,6 +5,7 @@ use crate::path::{check_name, check_target};
 use crate::storage::{DirEntry, FileKind, Metadata};
 use crate::{FsError, FsResult};
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -162,9 +163,16 @@ impl Tree {
         Ok(())
     }
 
-    pub(super) fn read_dir(&self, dir: u64) -> FsResult<Vec<DirEntry>> {
+    pub(super) fn read_dir(
+        &self,
+        dir: u64,
+        after: Option<&str>,
+        count: usize,
+    ) -> FsResult<Vec<DirEntry>> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         self.entries(dir)?
-            .iter()
+            .range::<str, _>((start, Bound::Unbounded))
+            .take(count)
             .map(|(name, number)| {
                 let kind = self.node(*number)?.what.kind();
                 Ok(DirEntry { name: name.to_string(), kind })
@@ -278,7 +286,8 @@ impl Tree {
             above = self.parent(above)?;
         }
         let depth = self.depth(to)?;
-        if depth > self.depth(from)? && depth.saturating_add(self.height(moved)?) > self.limits.depth
+        if depth > self.depth(from)?
+            && depth.saturating_add(self.height(moved)?) > self.limits.depth
         {
             return Err(FsError::NoSpace);
         }

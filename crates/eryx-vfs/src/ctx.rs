@@ -1,0 +1,129 @@
+use crate::mounts::{Mount, MountTable, Mounted, ROOT_POINT, SCRATCH, SCRATCH_DIRS, Table};
+use crate::place::{Node, Place};
+use crate::real::{RealDir, WriteQuota};
+use crate::storage::StorageFiles;
+use crate::{ArcStorage, ConfigError, FsError, FsResult, InMemoryStorage, VfsConfig};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// How many files, directories and streams may be open at a time.
+const MOST_HANDLES: usize = 1024;
+
+/// One guest's file tree: storages in memory and directories of the host under
+/// one root.
+///
+/// A context belongs to one store: it has its own scratch files, its own count
+/// of open files and its own write quotas. Making one is cheap; the mounts are
+/// made once, as a [`MountTable`]. Work on host directories needs a tokio
+/// runtime, whose blocking threads it uses.
+#[derive(Debug)]
+pub struct HybridVfsCtx {
+    table: Arc<Table>,
+    scratch: OnceLock<ArcStorage>,
+    quotas: OnceLock<Vec<WriteQuota>>,
+    handles: Arc<AtomicUsize>,
+}
+
+impl HybridVfsCtx {
+    /// A tree with these mounts.
+    pub fn new(mounts: &MountTable) -> Self {
+        Self {
+            table: Arc::clone(mounts.table()),
+            scratch: OnceLock::new(),
+            quotas: OnceLock::new(),
+            handles: Arc::default(),
+        }
+    }
+
+    /// A tree with `storage` and the volumes mounted as `config` says.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if a mount cannot be.
+    pub fn with_config(
+        storage: impl Into<ArcStorage>,
+        config: &VfsConfig,
+    ) -> Result<Self, ConfigError> {
+        Ok(Self::new(&MountTable::builder().config(storage, config).build()?))
+    }
+
+    /// The files at the root, `/tmp`, the home directory: all that is under no
+    /// mount. They live as long as this context, or a clone of the answer.
+    pub fn scratch(&self) -> &ArcStorage {
+        self.scratch.get_or_init(|| {
+            let storage = InMemoryStorage::with_limits(self.table.scratch_limits);
+            for dir in SCRATCH_DIRS {
+                // Limits too small even for this leave the directory out.
+                let _ = storage.make_dirs(dir);
+            }
+            ArcStorage::new(storage)
+        })
+    }
+
+    pub(crate) fn table(&self) -> &Table {
+        &self.table
+    }
+
+    pub(crate) fn mount(&self, number: usize) -> FsResult<&Mount> {
+        self.table.mounts.get(number).ok_or(FsError::Io)
+    }
+
+    /// The storage that is mounted as `number`.
+    pub(crate) fn storage(&self, number: usize) -> FsResult<&ArcStorage> {
+        match &self.mount(number)?.what {
+            Mounted::Scratch => Ok(self.scratch()),
+            Mounted::Storage(storage) => Ok(storage),
+            Mounted::Real { .. } => Err(FsError::Io),
+        }
+    }
+
+    /// The host directory that is mounted as `number`.
+    pub(crate) fn real(&self, number: usize) -> FsResult<RealDir> {
+        match &self.mount(number)?.what {
+            Mounted::Real { dir, .. } => Ok(dir.clone()),
+            _ => Err(FsError::Io),
+        }
+    }
+
+    pub(crate) fn quota(&self, number: usize) -> FsResult<WriteQuota> {
+        let quotas = self.quotas.get_or_init(|| {
+            let quota = |mount: &Mount| match mount.what {
+                Mounted::Real { write_quota, .. } => write_quota,
+                _ => 0,
+            };
+            self.table.mounts.iter().map(|mount| WriteQuota::new(quota(mount))).collect()
+        });
+        quotas.get(number).cloned().ok_or(FsError::Io)
+    }
+
+    /// The root of a mount.
+    pub(crate) fn top(&self, number: usize) -> FsResult<Node> {
+        match &self.mount(number)?.what {
+            Mounted::Real { .. } => Ok(Node::Real(String::new())),
+            _ => Ok(Node::Memory(self.storage(number)?.root())),
+        }
+    }
+
+    pub(crate) fn root(&self) -> FsResult<Arc<Place>> {
+        let node = self.top(SCRATCH)?;
+        Ok(Arc::new(Place { mount: SCRATCH, node, point: Some(ROOT_POINT), above: None }))
+    }
+
+    /// Charges one open file.
+    pub(crate) fn handle(&self) -> FsResult<Handle> {
+        if self.handles.fetch_add(1, Ordering::Relaxed) >= MOST_HANDLES {
+            self.handles.fetch_sub(1, Ordering::Relaxed);
+            return Err(FsError::TooManyOpen);
+        }
+        Ok(Handle(Arc::clone(&self.handles)))
+    }
+}
+
+/// One of the open files; dropping it lets another be opened.
+#[derive(Debug)]
+pub(crate) struct Handle(Arc<AtomicUsize>);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,159 @@
+use crate::ctx::Handle;
+use crate::known::{Id, Known};
+use crate::place::blocking;
+use crate::real::{RealFile, WriteQuota};
+use crate::storage::{ArcStorage, NodeId};
+use crate::{FsError, FsResult};
+use bytes::Bytes;
+use std::time::SystemTime;
+
+/// The most bytes that one call reads.
+pub(crate) const LARGEST_READ: usize = 1 << 20;
+
+/// A file that a guest has open. Streams share it.
+#[derive(Debug)]
+pub(crate) struct OpenFile {
+    pub(crate) mount: usize,
+    pub(crate) contents: Contents,
+    pub(crate) may_read: bool,
+    pub(crate) may_write: bool,
+    /// Whether the mount lets files be changed: times need no open for writing.
+    pub(crate) may_change: bool,
+    pub(crate) _handle: Handle,
+}
+
+#[derive(Debug)]
+pub(crate) enum Contents {
+    Memory(Pin),
+    Real(RealFile, WriteQuota),
+}
+
+/// A node that stays while this does, even without a name.
+#[derive(Debug)]
+pub(crate) struct Pin {
+    storage: ArcStorage,
+    node: NodeId,
+}
+
+impl Pin {
+    pub(crate) fn new(storage: &ArcStorage, node: NodeId) -> FsResult<Self> {
+        storage.open(node)?;
+        Ok(Self { storage: storage.clone(), node })
+    }
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        self.storage.close(self.node);
+    }
+}
+
+impl OpenFile {
+    /// At most `length` bytes, and never more than [`LARGEST_READ`]; none at the
+    /// end of the file.
+    pub(crate) async fn read(&self, offset: u64, length: u64) -> FsResult<Vec<u8>> {
+        if !self.may_read {
+            return Err(FsError::BadDescriptor);
+        }
+        let length = usize::try_from(length).unwrap_or(usize::MAX).min(LARGEST_READ);
+        match &self.contents {
+            Contents::Memory(pin) => pin.storage.read_at(pin.node, offset, length),
+            Contents::Real(file, _) => {
+                let file = file.clone();
+                blocking(move || file.read_at(offset, length)).await
+            }
+        }
+    }
+
+    /// Writes all or nothing; at the end without an offset.
+    pub(crate) async fn write(&self, offset: Option<u64>, bytes: Bytes) -> FsResult<()> {
+        self.check_write()?;
+        match &self.contents {
+            Contents::Memory(pin) => match offset {
+                Some(offset) => pin.storage.write_at(pin.node, offset, &bytes),
+                None => pin.storage.append(pin.node, &bytes),
+            },
+            Contents::Real(file, quota) => {
+                let (file, quota) = (file.clone(), quota.clone());
+                blocking(move || write_real(&file, &quota, offset, &bytes)).await
+            }
+        }
+    }
+
+    pub(crate) fn check_write(&self) -> FsResult<()> {
+        if self.may_write { Ok(()) } else { Err(FsError::BadDescriptor) }
+    }
+
+    pub(crate) async fn set_size(&self, size: u64) -> FsResult<()> {
+        self.check_write()?;
+        match &self.contents {
+            Contents::Memory(pin) => pin.storage.set_size(pin.node, size),
+            Contents::Real(file, quota) => {
+                let (file, quota) = (file.clone(), quota.clone());
+                blocking(move || {
+                    quota.charge(size.saturating_sub(file.size()?))?;
+                    file.set_size(size)
+                })
+                .await
+            }
+        }
+    }
+
+    pub(crate) async fn set_times(
+        &self,
+        accessed: Option<SystemTime>,
+        modified: Option<SystemTime>,
+    ) -> FsResult<()> {
+        if !self.may_change {
+            return Err(FsError::ReadOnly);
+        }
+        match &self.contents {
+            Contents::Memory(pin) => pin.storage.set_times(pin.node, accessed, modified),
+            Contents::Real(file, _) => {
+                let file = file.clone();
+                blocking(move || file.set_times(accessed, modified)).await
+            }
+        }
+    }
+
+    pub(crate) async fn sync(&self) -> FsResult<()> {
+        match &self.contents {
+            Contents::Memory(_) => Ok(()),
+            Contents::Real(file, _) => {
+                let file = file.clone();
+                blocking(move || file.sync()).await
+            }
+        }
+    }
+
+    pub(crate) async fn stat(&self) -> FsResult<Known> {
+        match &self.contents {
+            Contents::Memory(pin) => {
+                let metadata = pin.storage.stat(pin.node)?;
+                Ok(Known { metadata, id: Id::memory(self.mount, pin.node) })
+            }
+            Contents::Real(file, _) => {
+                let file = file.clone();
+                let (metadata, identity) = blocking(move || file.stat()).await?;
+                Ok(Known { metadata, id: Id::real(identity) })
+            }
+        }
+    }
+}
+
+/// Charged is what is written, and also what a jump beyond the end adds.
+fn write_real(
+    file: &RealFile,
+    quota: &WriteQuota,
+    offset: Option<u64>,
+    bytes: &[u8],
+) -> FsResult<()> {
+    let length = u64::try_from(bytes.len()).map_err(|_| FsError::TooLarge)?;
+    let Some(offset) = offset else {
+        quota.charge(length)?;
+        return file.append(bytes);
+    };
+    let end = offset.checked_add(length).ok_or(FsError::TooLarge)?;
+    quota.charge(end.saturating_sub(file.size()?).max(length))?;
+    file.write_at(offset, bytes)
+}

@@ -1,0 +1,250 @@
+//! Where a path leads.
+
+use crate::ctx::HybridVfsCtx;
+use crate::path::{MOST_LINKS, Step, Steps};
+use crate::real::join;
+use crate::storage::{FileKind, NodeId};
+use crate::{FsError, FsResult};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// How many steps of symbolic links and path may wait to be taken.
+const MOST_STEPS: usize = 4096;
+
+/// A place in the tree.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) mount: usize,
+    pub(crate) node: Node,
+    /// The point of the mount table that this is, if it is one.
+    pub(crate) point: Option<usize>,
+    /// The directory that `..` leads to; none for the root.
+    pub(crate) above: Option<Arc<Place>>,
+}
+
+/// What lies at a place.
+#[derive(Debug, Clone)]
+pub(crate) enum Node {
+    /// A node of the mounted storage.
+    Memory(NodeId),
+    /// A path within the mounted host directory; "" is the directory itself.
+    /// Whether something is there, only the host knows.
+    Real(String),
+    /// A directory that only exists because something is mounted below it.
+    Nowhere,
+}
+
+/// What a path names.
+#[derive(Debug)]
+pub(crate) struct Target {
+    /// The directory of the last name.
+    pub(crate) dir: Arc<Place>,
+    /// The last name; none if the path ends in `..` or is the root. In a host
+    /// directory it may be several names.
+    pub(crate) name: Option<String>,
+    /// What is there. In a host directory always given.
+    pub(crate) place: Option<Place>,
+    /// Whether it has to be a directory.
+    pub(crate) directory: bool,
+}
+
+/// Runs what may block away from the executor.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> FsResult<T> + Send + 'static,
+) -> FsResult<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(FsError::Io))
+}
+
+impl HybridVfsCtx {
+    /// Follows `path` from `start`; a link at its end only if `follow`.
+    pub(crate) async fn walk(
+        &self,
+        start: &Arc<Place>,
+        path: &str,
+        follow: bool,
+    ) -> FsResult<Target> {
+        let mut walk = Walk { ctx: self, here: Arc::clone(start), left: VecDeque::new(), links: 0 };
+        let directory = walk.prepend(path)?;
+        walk.go(follow || directory, directory).await
+    }
+}
+
+struct Walk<'a> {
+    ctx: &'a HybridVfsCtx,
+    here: Arc<Place>,
+    left: VecDeque<Option<String>>,
+    links: u32,
+}
+
+impl Walk<'_> {
+    /// Puts the steps of a path before those that are left; tells whether it
+    /// has to name a directory.
+    fn prepend(&mut self, path: &str) -> FsResult<bool> {
+        let steps = Steps::parse(path)?;
+        if self.left.len() + steps.steps.len() > MOST_STEPS {
+            return Err(FsError::NameTooLong);
+        }
+        if steps.absolute {
+            self.here = self.ctx.root()?;
+        }
+        for step in steps.steps.iter().rev() {
+            self.left.push_front(match step {
+                Step::Up => None,
+                Step::Into(name) => Some((*name).to_owned()),
+            });
+        }
+        Ok(steps.directory)
+    }
+
+    async fn go(mut self, follow: bool, mut directory: bool) -> FsResult<Target> {
+        while let Some(step) = self.left.pop_front() {
+            let Some(name) = step else {
+                self.up();
+                continue;
+            };
+            let is_last = self.left.is_empty();
+            let child = match self.point_below(&name).await? {
+                Some(place) => Ok(place),
+                None if matches!(self.here.node, Node::Real(_)) => {
+                    if let Some(target) = self.real(name, directory).await? {
+                        return Ok(target);
+                    }
+                    continue;
+                }
+                None => self.lookup(&name),
+            };
+            let child = match child {
+                Ok(child) => child,
+                Err(FsError::NoEntry) if is_last => {
+                    return Ok(Target { dir: self.here, name: Some(name), place: None, directory });
+                }
+                Err(error) => return Err(error),
+            };
+            match self.kind(&child)? {
+                FileKind::Symlink if !is_last || follow => {
+                    let must = self.follow(&child)?;
+                    directory = directory || (is_last && must);
+                }
+                _ if is_last => {
+                    let place = Some(child);
+                    return Ok(Target { dir: self.here, name: Some(name), place, directory });
+                }
+                FileKind::Directory => self.here = Arc::new(child),
+                _ => return Err(FsError::NotDirectory),
+            }
+        }
+        let place = Some((*self.here).clone());
+        Ok(Target { dir: self.here, name: None, place, directory: true })
+    }
+
+    fn up(&mut self) {
+        if let Some(above) = self.here.above.clone() {
+            self.here = above;
+        }
+    }
+
+    /// The child that the mount table knows, if it knows one of that name.
+    async fn point_below(&self, name: &str) -> FsResult<Option<Place>> {
+        let points = &self.ctx.table().points;
+        let here = self.here.point.and_then(|point| points.get(point));
+        let Some(point) = here.and_then(|point| point.below.get(name)).copied() else {
+            return Ok(None);
+        };
+        let above = Some(Arc::clone(&self.here));
+        let mounted = points.get(point).and_then(|point| point.mount);
+        let (mount, node) = match mounted {
+            Some(mount) => (mount, self.ctx.top(mount)?),
+            None => (self.here.mount, self.directory_below(name).await?),
+        };
+        Ok(Some(Place { mount, node, point: Some(point), above }))
+    }
+
+    /// The directory of that name, or one that is none but leads to a mount.
+    async fn directory_below(&self, name: &str) -> FsResult<Node> {
+        match &self.here.node {
+            Node::Nowhere => Ok(Node::Nowhere),
+            Node::Memory(dir) => {
+                let storage = self.ctx.storage(self.here.mount)?;
+                match storage.lookup(*dir, name) {
+                    Ok(node) if storage.stat(node)?.kind == FileKind::Directory => {
+                        Ok(Node::Memory(node))
+                    }
+                    _ => Ok(Node::Nowhere),
+                }
+            }
+            Node::Real(path) => {
+                let (real, path) = (self.ctx.real(self.here.mount)?, join(path, name));
+                blocking(move || match real.stat(&path, false) {
+                    Ok((known, _)) if known.kind == FileKind::Directory => Ok(Node::Real(path)),
+                    _ => Ok(Node::Nowhere),
+                })
+                .await
+            }
+        }
+    }
+
+    fn lookup(&self, name: &str) -> FsResult<Place> {
+        let Node::Memory(dir) = self.here.node else { return Err(FsError::NoEntry) };
+        let node = self.ctx.storage(self.here.mount)?.lookup(dir, name)?;
+        let above = Some(Arc::clone(&self.here));
+        Ok(Place { mount: self.here.mount, node: Node::Memory(node), point: None, above })
+    }
+
+    fn kind(&self, place: &Place) -> FsResult<FileKind> {
+        match place.node {
+            Node::Memory(node) => Ok(self.ctx.storage(place.mount)?.stat(node)?.kind),
+            // The root of a mount that is a single file has nothing below.
+            Node::Real(_) | Node::Nowhere => Ok(FileKind::Directory),
+        }
+    }
+
+    /// Goes on where a link leads; tells whether that has to be a directory.
+    fn follow(&mut self, link: &Place) -> FsResult<bool> {
+        let Node::Memory(node) = link.node else { return Err(FsError::Invalid) };
+        self.links += 1;
+        if self.links > MOST_LINKS {
+            return Err(FsError::Loop);
+        }
+        let target = self.ctx.storage(link.mount)?.read_link(node)?;
+        self.prepend(&target)
+    }
+
+    /// Goes on within a host directory, where cap-std follows the path at once.
+    /// Only before a `..` its place has to be known.
+    async fn real(&mut self, name: String, directory: bool) -> FsResult<Option<Target>> {
+        let Node::Real(base) = &self.here.node else { return Err(FsError::Invalid) };
+        let mut way = name;
+        while let Some(Some(next)) = self.left.front() {
+            way = join(&way, next);
+            self.left.pop_front();
+        }
+        let path = join(base, &way);
+        if self.left.is_empty() {
+            let node = Node::Real(path);
+            let above = Some(Arc::clone(&self.here));
+            let place = Some(Place { mount: self.here.mount, node, point: None, above });
+            let (dir, name) = (Arc::clone(&self.here), Some(way));
+            return Ok(Some(Target { dir, name, place, directory }));
+        }
+        let real = self.ctx.real(self.here.mount)?;
+        let path = blocking(move || real.canonical(&path)).await?;
+        self.here = self.below_top(&path);
+        Ok(None)
+    }
+
+    /// The place of a path without links in the host directory we are in.
+    fn below_top(&self, path: &str) -> Arc<Place> {
+        let mount = self.here.mount;
+        let mut place = Arc::clone(&self.here);
+        while let Some(above) = place.above.clone().filter(|above| above.mount == mount) {
+            place = above;
+        }
+        let mut way = String::new();
+        for name in path.split('/').filter(|name| !name.is_empty()) {
+            way = join(&way, name);
+            let node = Node::Real(way.clone());
+            place = Arc::new(Place { mount, node, point: None, above: Some(place) });
+        }
+        place
+    }
+}

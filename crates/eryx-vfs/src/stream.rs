@@ -1,0 +1,181 @@
+//! Files as WASI streams.
+
+use crate::open_file::{LARGEST_READ, OpenFile};
+use crate::{FsError, FsResult};
+use bytes::Bytes;
+use std::sync::Arc;
+use tokio::task::JoinHandle;
+use wasmtime_wasi_io::async_trait;
+use wasmtime_wasi_io::poll::Pollable;
+use wasmtime_wasi_io::streams::{InputStream, OutputStream, StreamError, StreamResult};
+
+/// What is read ahead for a guest that polls instead of waiting.
+const READ_AHEAD: u64 = 64 << 10;
+
+/// What a stream says it will take at a time.
+const WRITE_SIZE: usize = 1 << 20;
+
+fn failed(error: FsError) -> StreamError {
+    StreamError::LastOperationFailed(error.into())
+}
+
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}
+
+/// Reads a file from an offset on.
+pub(crate) struct FileReader {
+    file: Arc<OpenFile>,
+    offset: u64,
+    ahead: Option<FsResult<Bytes>>,
+}
+
+impl FileReader {
+    pub(crate) fn new(file: Arc<OpenFile>, offset: u64) -> Self {
+        Self { file, offset, ahead: None }
+    }
+
+    async fn fetch(&mut self, size: u64) -> FsResult<Bytes> {
+        let bytes = self.file.read(self.offset, size).await?;
+        self.offset = self.offset.saturating_add(length(&bytes));
+        Ok(bytes.into())
+    }
+}
+
+#[async_trait]
+impl InputStream for FileReader {
+    fn read(&mut self, size: usize) -> StreamResult<Bytes> {
+        match self.ahead.take() {
+            None => Ok(Bytes::new()),
+            Some(Err(error)) => Err(failed(error)),
+            Some(Ok(bytes)) if bytes.is_empty() => Err(StreamError::Closed),
+            Some(Ok(mut bytes)) => {
+                let now = bytes.split_to(size.min(bytes.len()));
+                if !bytes.is_empty() {
+                    self.ahead = Some(Ok(bytes));
+                }
+                Ok(now)
+            }
+        }
+    }
+
+    async fn blocking_read(&mut self, size: usize) -> StreamResult<Bytes> {
+        if self.ahead.is_some() {
+            return self.read(size);
+        }
+        let wanted = u64::try_from(size.min(LARGEST_READ)).unwrap_or(0);
+        match self.fetch(wanted).await {
+            Ok(bytes) if bytes.is_empty() && size > 0 => Err(StreamError::Closed),
+            Ok(bytes) => Ok(bytes),
+            Err(error) => Err(failed(error)),
+        }
+    }
+}
+
+#[async_trait]
+impl Pollable for FileReader {
+    async fn ready(&mut self) {
+        if self.ahead.is_none() {
+            self.ahead = Some(self.fetch(READ_AHEAD).await);
+        }
+    }
+}
+
+/// Writes a file from an offset on, or at its end.
+pub(crate) struct FileWriter {
+    file: Arc<OpenFile>,
+    /// `None`: at the end.
+    offset: Option<u64>,
+    state: State,
+}
+
+enum State {
+    Ready,
+    /// A write to the host is under way.
+    Writing(JoinHandle<FsResult<()>>),
+    Failed(FsError),
+    Closed,
+}
+
+impl FileWriter {
+    pub(crate) fn new(file: Arc<OpenFile>, offset: Option<u64>) -> Self {
+        Self { file, offset, state: State::Ready }
+    }
+
+    async fn settle(&mut self) {
+        if let State::Writing(task) = &mut self.state {
+            self.state = match task.await.unwrap_or(Err(FsError::Io)) {
+                Ok(()) => State::Ready,
+                Err(error) => State::Failed(error),
+            };
+        }
+    }
+
+    /// Fails once with the error of an earlier write; after that it is closed.
+    fn check(&mut self) -> StreamResult<()> {
+        match std::mem::replace(&mut self.state, State::Closed) {
+            State::Failed(error) => Err(failed(error)),
+            State::Closed => Err(StreamError::Closed),
+            other => {
+                self.state = other;
+                Ok(())
+            }
+        }
+    }
+
+    /// Where the next bytes go.
+    fn advance(&mut self, bytes: &[u8]) -> Option<u64> {
+        let now = self.offset;
+        self.offset = now.map(|offset| offset.saturating_add(length(bytes)));
+        now
+    }
+}
+
+#[async_trait]
+impl OutputStream for FileWriter {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.check()?;
+        if let State::Writing(_) = self.state {
+            return Err(StreamError::trap("written before the last write had ended"));
+        }
+        let offset = self.advance(&bytes);
+        let file = Arc::clone(&self.file);
+        let runtime = tokio::runtime::Handle::try_current().map_err(|_| failed(FsError::Io))?;
+        self.state = State::Writing(runtime.spawn(async move { file.write(offset, bytes).await }));
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        self.check()
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        self.check()?;
+        Ok(if let State::Writing(_) = self.state { 0 } else { WRITE_SIZE })
+    }
+
+    async fn blocking_write_and_flush(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.settle().await;
+        self.check()?;
+        let offset = self.advance(&bytes);
+        match self.file.write(offset, bytes).await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                // Nothing was written: the guest may make room and try again.
+                self.offset = offset;
+                Err(failed(error))
+            }
+        }
+    }
+
+    async fn cancel(&mut self) {
+        self.settle().await;
+    }
+}
+
+#[async_trait]
+impl Pollable for FileWriter {
+    async fn ready(&mut self) {
+        self.settle().await;
+    }
+}
