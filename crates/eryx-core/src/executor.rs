@@ -18,7 +18,10 @@ use wasmtime::component::{InstancePre, Linker};
 /// is made here, once.
 pub struct PythonExecutor<T: RuntimeView = MinimalState> {
     inner: Arc<Inner<T>>,
+    new_state: NewState<T>,
 }
+
+type NewState<T> = Arc<dyn Fn(RuntimeCtx) -> T + Send + Sync>;
 
 struct Inner<T: RuntimeView> {
     plain: Linked<T>,
@@ -29,7 +32,6 @@ struct Inner<T: RuntimeView> {
     cache: CachePlace,
     extend: Extend<T>,
     extensions: Vec<String>,
-    new_state: Box<dyn Fn(RuntimeCtx) -> T + Send + Sync>,
 }
 
 impl PythonExecutor {
@@ -108,7 +110,14 @@ impl<T: RuntimeView> PythonExecutor<T> {
     }
 
     pub(crate) fn new_state(&self, runtime: RuntimeCtx) -> T {
-        (self.inner.new_state)(runtime)
+        (self.new_state)(runtime)
+    }
+
+    /// The same runtime, with other data in the stores of its interpreters:
+    /// other files, say. Nothing is loaded again.
+    #[must_use]
+    pub fn with_state(&self, new_state: impl Fn(RuntimeCtx) -> T + Send + Sync + 'static) -> Self {
+        Self { inner: Arc::clone(&self.inner), new_state: Arc::new(new_state) }
     }
 }
 
@@ -133,7 +142,7 @@ impl<T: RuntimeView> Inner<T> {
 
 impl<T: RuntimeView> Clone for PythonExecutor<T> {
     fn clone(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner) }
+        Self { inner: Arc::clone(&self.inner), new_state: Arc::clone(&self.new_state) }
     }
 }
 
@@ -240,9 +249,8 @@ impl ExecutorBuilder {
             cache: self.cache,
             extend,
             extensions: self.extensions,
-            new_state: Box::new(new_state),
         };
-        Ok(PythonExecutor { inner: Arc::new(inner) })
+        Ok(PythonExecutor { inner: Arc::new(inner), new_state: Arc::new(new_state) })
     }
 }
 

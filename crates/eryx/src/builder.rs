@@ -1,7 +1,8 @@
-use crate::{Sandbox, runtime};
+use crate::files::FilesSetup;
+use crate::{Sandbox, SandboxState, runtime};
 use eryx_core::{
-    Callback, Callbacks, CompileEvent, Error, ExecutorBuilder, MinimalState, PythonExecutor,
-    ResourceLimits, RunOptions, RuntimeSource,
+    Callback, Callbacks, CompileEvent, Error, PythonExecutor, ResourceLimits, RunOptions,
+    RuntimeSource,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -16,18 +17,20 @@ use std::sync::Arc;
 /// | arguments | none |
 /// | environment | empty |
 /// | callbacks | none |
+/// | files | of each run its own, in memory |
 #[must_use = "nothing is loaded before `build`"]
 pub struct SandboxBuilder {
     runtime: Runtime,
     options: RunOptions,
     callbacks: Vec<Arc<dyn Callback>>,
+    pub(crate) files: FilesSetup,
     notice: Box<dyn Fn(CompileEvent)>,
 }
 
 enum Runtime {
     Embedded,
     From(RuntimeSource),
-    Loaded(PythonExecutor),
+    Loaded(PythonExecutor<SandboxState>),
 }
 
 impl SandboxBuilder {
@@ -37,6 +40,7 @@ impl SandboxBuilder {
             runtime: Runtime::Embedded,
             options,
             callbacks: Vec::new(),
+            files: FilesSetup::default(),
             notice: Box::new(|_| ()),
         }
     }
@@ -48,7 +52,7 @@ impl SandboxBuilder {
     }
 
     /// Uses a runtime that is loaded already.
-    pub fn executor(mut self, executor: PythonExecutor) -> Self {
+    pub fn executor(mut self, executor: PythonExecutor<SandboxState>) -> Self {
         self.runtime = Runtime::Loaded(executor);
         self
     }
@@ -112,16 +116,17 @@ impl SandboxBuilder {
     /// # Errors
     /// [`Error::RuntimeMissing`] if none was built into the program;
     /// [`Error::Config`] if the callbacks cannot be (see [`Callbacks::new`]);
-    /// otherwise as [`ExecutorBuilder::build`].
+    /// or a mount cannot be; otherwise as
+    /// [`ExecutorBuilder::build`](eryx_core::ExecutorBuilder::build).
     pub fn build(mut self) -> Result<Sandbox, Error> {
         self.options.callbacks = Callbacks::new(self.callbacks)?;
+        let files = self.files.open()?;
         let executor = match self.runtime {
             Runtime::Embedded => runtime::embedded(self.notice)?,
             Runtime::Loaded(executor) => executor,
-            Runtime::From(source) => {
-                ExecutorBuilder::new(source).on_compile(self.notice).build(MinimalState::new)?
-            }
+            Runtime::From(source) => runtime::load(source, self.notice)?,
         };
+        let executor = executor.with_state(move |ctx| SandboxState::with_files(ctx, &files));
         Ok(Sandbox::new(executor, self.options))
     }
 }

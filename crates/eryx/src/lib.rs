@@ -14,8 +14,10 @@
 //! default: see [`ResourceLimits`].
 
 mod builder;
+mod files;
 mod runtime;
 mod sandbox;
+mod state;
 
 pub use builder::SandboxBuilder;
 #[doc(hidden)]
@@ -32,7 +34,15 @@ pub use eryx_core::{
 };
 #[cfg(feature = "macros")]
 pub use eryx_macros::callback;
+#[cfg(feature = "vfs")]
+pub use eryx_vfs::{
+    ArcStorage, ConfigError, DirEntry, DirPerms, FileKind, FilePerms, FsError, FsResult,
+    HybridVfsCtx, InMemoryStorage, Metadata, MountTable, MountTableBuilder, NodeId, RealDir,
+    StorageError, StorageFiles, StorageLimits, StorageSnapshot, StorageUsage, VfsConfig,
+    VfsStorage, VolumeMount,
+};
 pub use sandbox::Sandbox;
+pub use state::SandboxState;
 
 /// What most programs use.
 pub mod prelude {

@@ -1,11 +1,10 @@
 //! The runtime that is built into the program, loaded once in a process.
 
-use eryx_core::{
-    CompileEvent, Error, ExecutorBuilder, MinimalState, PythonExecutor, RuntimeSource,
-};
+use crate::SandboxState;
+use eryx_core::{CompileEvent, Error, ExecutorBuilder, PythonExecutor, RuntimeSource};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-static LOADED: OnceLock<PythonExecutor> = OnceLock::new();
+static LOADED: OnceLock<PythonExecutor<SandboxState>> = OnceLock::new();
 static LOADING: Mutex<()> = Mutex::new(());
 
 #[cfg(has_runtime)]
@@ -16,7 +15,7 @@ const BUILT_IN: Option<RuntimeSource> = None;
 
 /// The loaded runtime. Who comes first loads it and is told if it has to be
 /// compiled; a failure is tried again by the next.
-pub(crate) fn embedded(notice: impl Fn(CompileEvent) + 'static) -> Result<PythonExecutor, Error> {
+pub(crate) fn embedded(notice: impl Fn(CompileEvent) + 'static) -> Result<PythonExecutor<SandboxState>, Error> {
     if let Some(executor) = LOADED.get() {
         return Ok(executor.clone());
     }
@@ -24,8 +23,16 @@ pub(crate) fn embedded(notice: impl Fn(CompileEvent) + 'static) -> Result<Python
     if let Some(executor) = LOADED.get() {
         return Ok(executor.clone());
     }
-    let executor = ExecutorBuilder::new(BUILT_IN.ok_or(Error::RuntimeMissing)?)
-        .on_compile(notice)
-        .build(MinimalState::new)?;
+    let executor = load(BUILT_IN.ok_or(Error::RuntimeMissing)?, notice)?;
     Ok(LOADED.get_or_init(|| executor).clone())
+}
+
+/// Loads a runtime with all that a sandbox links.
+pub(crate) fn load(
+    source: RuntimeSource,
+    notice: impl Fn(CompileEvent) + 'static,
+) -> Result<PythonExecutor<SandboxState>, Error> {
+    ExecutorBuilder::new(source)
+        .on_compile(notice)
+        .build_with(SandboxState::new, SandboxState::link)
 }

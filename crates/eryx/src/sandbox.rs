@@ -1,17 +1,15 @@
-use crate::SandboxBuilder;
-use eryx_core::{
-    Error, ExecuteBuilder, Execution, ExecutionOutput, MinimalState, PythonExecutor, RunOptions,
-};
+use crate::{SandboxBuilder, SandboxState};
+use eryx_core::{Error, ExecuteBuilder, Execution, ExecutionOutput, PythonExecutor, RunOptions};
 
 /// A runtime and the options under which it runs programs. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Sandbox {
-    executor: PythonExecutor,
+    executor: PythonExecutor<SandboxState>,
     options: RunOptions,
 }
 
 impl Sandbox {
-    pub(crate) fn new(executor: PythonExecutor, options: RunOptions) -> Self {
+    pub(crate) fn new(executor: PythonExecutor<SandboxState>, options: RunOptions) -> Self {
         Self { executor, options }
     }
 
@@ -38,7 +36,7 @@ impl Sandbox {
 
     /// Prepares a run with this sandbox's options, which can be changed for it:
     /// its limits, who listens to its output.
-    pub fn prepare(&self, code: impl Into<String>) -> ExecuteBuilder<MinimalState> {
+    pub fn prepare(&self, code: impl Into<String>) -> ExecuteBuilder<SandboxState> {
         self.executor.execute(code).with_options(self.options.clone())
     }
 
@@ -51,7 +49,7 @@ impl Sandbox {
     }
 
     /// The runtime.
-    pub fn executor(&self) -> &PythonExecutor {
+    pub fn executor(&self) -> &PythonExecutor<SandboxState> {
         &self.executor
     }
 }

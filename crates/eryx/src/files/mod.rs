@@ -1,0 +1,11 @@
+//! The files of a sandbox; with the feature `vfs` there are some.
+
+#[cfg(not(feature = "vfs"))]
+mod disabled;
+#[cfg(feature = "vfs")]
+mod enabled;
+
+#[cfg(not(feature = "vfs"))]
+pub(crate) use disabled::{Files, FilesSetup, Mounts, link};
+#[cfg(feature = "vfs")]
+pub(crate) use enabled::{Files, FilesSetup, Mounts, link};
