@@ -4,7 +4,7 @@ use crate::notice::show_compiling;
 use crate::report::Report;
 use crate::source::Source;
 use clap::Args;
-use eryx::{Error, ExecutionOutput, ResourceLimits, Sandbox};
+use eryx::{Error, ExecutionOutput, ResourceLimits, Sandbox, SandboxBuilder, VolumeMount};
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -37,9 +37,33 @@ pub(crate) struct Run {
     #[arg(long, value_name = "MIB", default_value_t = 64)]
     output: u64,
 
+    /// Show a directory or file of this machine to the program; `:ro` at the end
+    /// for reading only. Can be given several times.
+    #[arg(short = 'v', long = "volume", value_name = "HOST:GUEST[:ro]", value_parser = volume)]
+    volumes: Vec<VolumeMount>,
+
     /// The Python file, `-` for standard input; then the program's arguments.
     #[arg(value_name = "FILE [ARGS]", trailing_var_arg = true, allow_hyphen_values = true)]
     program: Vec<String>,
+}
+
+fn volume(text: &str) -> Result<VolumeMount, String> {
+    let (paths, read_only) = match text.strip_suffix(":ro") {
+        Some(paths) => (paths, true),
+        None => (text.strip_suffix(":rw").unwrap_or(text), false),
+    };
+    // A host path may hold colons, as in `C:\files`; a guest path starts with /.
+    match paths.rsplit_once(":/") {
+        Some((host, guest)) if !host.is_empty() => {
+            let guest = format!("/{guest}");
+            Ok(if read_only {
+                VolumeMount::read_only(host, guest)
+            } else {
+                VolumeMount::new(host, guest)
+            })
+        }
+        _ => Err("two paths are wanted, as in ./files:/files or ./files:/files:ro".into()),
+    }
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
@@ -50,8 +74,9 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 impl Run {
-    pub(crate) fn perform(self) -> ExitCode {
+    pub(crate) fn perform(mut self) -> ExitCode {
         let json = self.json;
+        let volumes = std::mem::take(&mut self.volumes);
         let limits = self.limits();
         let Some((source, args)) = self.source() else {
             return complain(Exit::Usage, "name a file to run, `-` for standard input, or -c CODE");
@@ -60,7 +85,9 @@ impl Run {
             Ok(code) => code,
             Err(unreadable) => return complain(unreadable.exit, &unreadable.message),
         };
-        let sandbox = Sandbox::embedded()
+        let sandbox = volumes
+            .into_iter()
+            .fold(Sandbox::embedded(), SandboxBuilder::volume)
             .limits(limits)
             .filename(source.argv0())
             .args(args)
