@@ -225,6 +225,13 @@ impl HybridVfsCtx {
     /// Walks to a name that is to be changed itself, link or not.
     async fn name(&self, dir: &Arc<Place>, path: &str) -> FsResult<Target> {
         let bare = path.trim_end_matches('/');
+        if bare == "." || bare.ends_with("/.") {
+            // The directory is not named here, so its name cannot be changed.
+            let target = self.walk(dir, path, true).await?;
+            let place = target.place.ok_or(FsError::NoEntry)?;
+            self.stat(&place).await?;
+            return Ok(Target { name: None, place: Some(place), ..target });
+        }
         let target = self.walk(dir, if bare.is_empty() { path } else { bare }, false).await?;
         Ok(Target { directory: target.directory || bare.len() < path.len(), ..target })
     }

@@ -80,6 +80,7 @@ pub(crate) fn check_target(target: &str) -> FsResult<()> {
 }
 
 #[cfg(test)]
+#[expect(clippy::expect_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

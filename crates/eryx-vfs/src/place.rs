@@ -220,7 +220,7 @@ impl Walk<'_> {
         }
         let path = join(base, &way);
         if self.left.is_empty() {
-            let node = Node::Real(path);
+            let node = Node::Real(if directory { path + "/" } else { path });
             let above = Some(Arc::clone(&self.here));
             let place = Some(Place { mount: self.here.mount, node, point: None, above });
             let (dir, name) = (Arc::clone(&self.here), Some(way));

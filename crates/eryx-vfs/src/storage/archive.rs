@@ -89,8 +89,11 @@ fn link_in<S: VfsStorage + ?Sized>(
         return Ok(storage.create_symlink(dir, name, target).map_err(bad));
     }
     let target = below(into, target)?;
-    let linked =
-        find(storage, &target).and_then(|node| storage.link(node, dir, name).map(|()| node));
+    let linked = parent(storage, &target, false).and_then(|(from, old_name)| {
+        let node = storage.lookup(from, old_name)?;
+        storage.link(node, dir, name)?;
+        Ok(node)
+    });
     Ok(linked.map_err(bad))
 }
 

@@ -9,6 +9,12 @@ pub use files::StorageFiles;
 pub use memory::{InMemoryStorage, StorageLimits, StorageSnapshot, StorageUsage};
 pub use shared::ArcStorage;
 
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+pub(crate) fn node_at(storage: &impl VfsStorage, path: &str) -> NodeId {
+    files::find(storage, &format!("{path}/")).unwrap()
+}
+
 use crate::FsResult;
 use std::fmt;
 use std::time::SystemTime;
@@ -24,7 +30,7 @@ pub struct NodeId {
 }
 
 /// What a node is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FileKind {
     /// A regular file.
     File,
