@@ -187,7 +187,7 @@ async fn the_environment_is_what_the_embedder_says() {
     let sandbox = Sandbox::embedded().env("KEY", "välue").build().unwrap();
     let output =
         sandbox.execute("import os\nprint(dict(os.environ), os.getenv('PATH'))").await.unwrap();
-    assert_eq!(output.stdout, "{'KEY': 'välue'} None\n");
+    assert_eq!(output.stdout, "{'HOME': '/home/user', 'KEY': 'välue'} None\n");
     for (name, value) in [("", "x"), ("A=B", "x"), ("A\0", "x"), ("A", "\0")] {
         let run = eryx::Sandbox::embedded().env(name, value).build().unwrap();
         assert!(matches!(run.execute("1").await, Err(Error::Config(_))), "{name:?}");

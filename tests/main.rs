@@ -4,6 +4,7 @@
 mod asyncio;
 mod callbacks;
 mod ends;
+mod files;
 mod guest;
 mod programs;
 mod runtime_files;

@@ -34,6 +34,7 @@ def start():
         importlib.import_module(name)
     _warm_up()
 
+    import os
     import signal
 
     import eryx
@@ -42,6 +43,8 @@ def start():
     import _eryx_loop
     import _eryx_run
 
+    os.environ.clear()
+    os.environ.update(_eryx_run._BASE)
     signal.signal(signal.SIGXCPU, _eryx.raise_stop)
     _eryx_calls.announce()
     _eryx_loop.install()

@@ -20,6 +20,9 @@ import _eryx_trace
 FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
 _started = False
+
+# What every program has in its environment.
+_BASE = {"HOME": "/home/user"}
 _extensions = ()
 
 
@@ -91,8 +94,9 @@ def _begin(entropy, started):
 def _world(environment, callbacks, calls_in_flight, extensions):
     """Show the program what it has around it."""
     global _extensions
-    if environment or os.environ:
+    if environment or os.environ != _BASE:
         os.environ.clear()
+        os.environ.update(_BASE)
         os.environ.update(environment)
     if callbacks or _eryx_calls.list_callbacks():
         _eryx_calls.install(callbacks, calls_in_flight)

@@ -7,6 +7,9 @@
    of a running instance looks them up again. */
 extern void __wasilibc_reset_preopens(void);
 
+/* The current directory, which only libc knows of. */
+extern char *__wasilibc_cwd;
+
 PyObject *eryx_execute;
 
 /* Where the standard library seems to live: the archive answers for it. */
@@ -86,4 +89,5 @@ __attribute__((export_name("wizer-initialize"))) void eryx_start(void) {
     eryx_make_all_immortal();
     eryx_settle_heap();
     __wasilibc_reset_preopens();
+    __wasilibc_cwd = "/data";
 }

@@ -24,7 +24,7 @@ pub struct RunOptions {
     pub result_variable: Option<String>,
     /// What the run may use.
     pub limits: ResourceLimits,
-    /// `os.environ`. Empty; nothing of the host's own environment is in it.
+    /// `os.environ`, besides `HOME`. Empty; nothing of the host's own is in it.
     pub environment: Vec<(String, String)>,
     /// What Python can call. None.
     pub callbacks: Callbacks,

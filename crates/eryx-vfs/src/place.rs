@@ -125,6 +125,7 @@ impl Walk<'_> {
                     let must = self.follow(&child)?;
                     directory = directory || (is_last && must);
                 }
+                FileKind::File if directory => return Err(FsError::NotDirectory),
                 _ if is_last => {
                     let place = Some(child);
                     return Ok(Target { dir: self.here, name: Some(name), place, directory });

@@ -75,7 +75,7 @@ impl SandboxBuilder {
         self
     }
 
-    /// Sets an environment variable; programs see no others.
+    /// Sets an environment variable; of others, programs only see `HOME`.
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.options.environment.push((name.into(), value.into()));
         self

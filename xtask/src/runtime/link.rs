@@ -16,6 +16,20 @@ const STACK_SIZE: u32 = 8 << 20;
 
 const LINK_FLAGS: &[&str] = &["-mexec-model=reactor", "-Wl,--no-entry", "-Wl,-s"];
 
+/// Calls that shim/files.c looks at before they are made.
+const WRAPPED: [&str; 10] = [
+    "path_create_directory",
+    "path_filestat_get",
+    "path_filestat_set_times",
+    "path_link",
+    "path_open",
+    "path_readlink",
+    "path_remove_directory",
+    "path_rename",
+    "path_symlink",
+    "path_unlink_file",
+];
+
 /// CPython's own libraries, below its build folder.
 const PYTHON_ARCHIVES: &[&str] = &[
     "libpython3.13.a",
@@ -52,12 +66,14 @@ pub(crate) fn build(
                 files.push(path);
             }
         }
-        // What shim/streams.c defines in libc's stead must come before the first
-        // use, or the linker takes libc's.
-        files.sort_by_key(|file| (!file.ends_with("streams.c"), file.clone()));
+        // What shim/streams.c and shim/files.c define in libc's stead must come before
+        // the first use, or the linker takes libc's.
+        let first = |file: &PathBuf| file.ends_with("streams.c") || file.ends_with("files.c");
+        files.sort_by_key(|file| (!first(file), file.clone()));
 
         let mut command = compiler.cc();
         command.args(FLAGS).args(["-std=c23", "-Wall", "-Wextra", "-Werror"]);
+        command.args(WRAPPED.map(|name| format!("-Wl,--wrap=__wasi_{name}")));
         command.args(LINK_FLAGS).arg(format!("-Wl,-z,stack-size={STACK_SIZE}"));
         for include in [shim.as_path(), folder, &source.folder.join("Include"), &made.wasi.folder] {
             command.arg("-I").arg(include);

@@ -1,0 +1,365 @@
+//! Files: what a program finds, what the host gets out, and the cases of
+//! THREATS.md about files by their numbers.
+
+use crate::support::{raised, sandbox, stdout};
+use eryx::{
+    ArcStorage, DirPerms, Error, FilePerms, InMemoryStorage, PythonException, Sandbox,
+    StorageFiles, StorageLimits, VfsConfig, VolumeMount,
+};
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use tempfile::TempDir;
+
+async fn printed(sandbox: &Sandbox, code: &str) -> String {
+    sandbox.execute(code).await.unwrap().stdout.into_string()
+}
+
+async fn exception(sandbox: &Sandbox, code: &str) -> PythonException {
+    match sandbox.execute(code).await {
+        Err(Error::Execution(exception)) => *exception,
+        other => panic!("an exception was expected, not {other:?}"),
+    }
+}
+
+/// Runs a statement that must fail with `OSError`; returns the error's name.
+async fn errno(sandbox: &Sandbox, code: &str) -> String {
+    let lines = code.replace('\n', "\n    ");
+    let code = format!(
+        "import errno, os\ntry:\n    {lines}\nexcept OSError as e:\n    print(errno.errorcode[e.errno])"
+    );
+    printed(sandbox, &code).await.trim().to_owned()
+}
+
+fn over(storage: &Arc<InMemoryStorage>) -> Sandbox {
+    Sandbox::embedded().storage(ArcStorage::from(Arc::clone(storage))).build().unwrap()
+}
+
+fn volume(mount: VolumeMount) -> Sandbox {
+    Sandbox::embedded().volume(mount).build().unwrap()
+}
+
+/// A folder of the host with something in it, and something beside it.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("vol/sub")).unwrap();
+    fs::write(folder.path().join("vol/a.txt"), "from the host").unwrap();
+    fs::write(folder.path().join("secret"), "not for guests").unwrap();
+    folder
+}
+
+/// Names, contents and times of all that is in a folder.
+fn image(folder: &Path) -> Vec<(String, Vec<u8>, std::time::SystemTime)> {
+    let mut seen = Vec::new();
+    let mut left = vec![folder.to_owned()];
+    while let Some(path) = left.pop() {
+        let known = fs::symlink_metadata(&path).unwrap();
+        let mut bytes = Vec::new();
+        if known.is_dir() {
+            left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if known.is_file() {
+            bytes = fs::read(&path).unwrap();
+        }
+        seen.push((path.display().to_string(), bytes, known.modified().unwrap()));
+    }
+    seen.sort();
+    seen
+}
+
+#[tokio::test]
+async fn a_program_has_files_of_its_own() {
+    let code = "import os, pathlib, shutil, tempfile\n\
+        print(os.listdir('/'))\n\
+        with tempfile.TemporaryDirectory() as d:\n    \
+            p = pathlib.Path(d, 'x'); p.write_text('hello'); print(p.read_text())\n\
+        home = pathlib.Path.home(); (home / 'n').mkdir(); print(home, os.listdir(home))\n\
+        open('here.txt', 'w').write('x'); print(os.getcwd(), os.path.exists('here.txt'))";
+    let expected = "['data', 'home', 'tmp']\nhello\n/home/user ['n']\n/data True\n";
+    assert_eq!(stdout(code).await, expected);
+    assert_eq!(stdout("import os; print(os.listdir('/data'))").await, "[]\n");
+}
+
+#[tokio::test]
+async fn links_times_and_modes() {
+    let code = "import os, stat\n\
+        open('/data/f', 'w').write('abc'); os.symlink('f', '/data/s'); os.link('/data/f', '/data/h')\n\
+        s = os.stat('/data/h')\n\
+        print(os.readlink('/data/s'), open('/data/s').read(), s.st_nlink, oct(s.st_mode))\n\
+        print(oct(os.stat('/data').st_mode), os.path.samefile('/data/s', '/data/h'))\n\
+        os.utime('/data/f', (1, 2)); print(os.stat('/data/s').st_mtime, os.lstat('/data/s').st_size)";
+    let expected = "f abc 2 0o100644\n0o40755 True\n2.0 1\n";
+    assert_eq!(stdout(code).await, expected);
+}
+
+#[tokio::test]
+async fn files_go_in_and_come_out_and_survive_every_end() {
+    let storage = Arc::new(InMemoryStorage::new());
+    storage.write("in/numbers.txt", "1 2 3").unwrap();
+    let sandbox = over(&storage);
+    let code = "n = open('/data/in/numbers.txt').read()\nopen('/data/out.txt', 'w').write(n[::-1])";
+    sandbox.execute(code).await.unwrap();
+    assert_eq!(storage.read("/out.txt").unwrap(), b"3 2 1");
+    let code = "f = open('/data/left', 'w'); f.write('x'); f.flush()\nraise SystemExit(1)";
+    sandbox.execute(code).await.unwrap();
+    let code = "f = open('/data/hung', 'w'); f.write('y'); f.flush()\nwhile True: pass";
+    let limits = eryx::ResourceLimits::default().with_timeout(std::time::Duration::from_millis(300));
+    let ended = sandbox.prepare(code).with_limits(limits).run().await;
+    assert!(matches!(ended, Err(Error::Timeout(_))), "{ended:?}");
+    assert_eq!(storage.read("left").unwrap(), b"x");
+    assert_eq!(storage.read("hung").unwrap(), b"y");
+    assert_eq!(printed(&sandbox, "print(open('/data/hung').read())").await, "y\n");
+}
+
+#[tokio::test]
+async fn two_runs_share_a_storage_without_tearing() {
+    let storage = Arc::new(InMemoryStorage::new());
+    let sandbox = over(&storage);
+    let code = |byte| {
+        format!("for _ in range(300):\n    with open('/data/log', 'a') as f: f.write('{byte}' * 99 + '\\n')")
+    };
+    let (a, b) = tokio::join!(
+        tokio::spawn(sandbox.clone().prepare(code('a')).run()),
+        tokio::spawn(sandbox.clone().prepare(code('b')).run())
+    );
+    (a.unwrap().unwrap(), b.unwrap().unwrap());
+    let log = String::from_utf8(storage.read("log").unwrap()).unwrap();
+    assert_eq!(log.lines().count(), 600);
+    let torn = |line: &&str| **line != "a".repeat(99) && **line != "b".repeat(99);
+    assert_eq!(log.lines().find(torn), None);
+}
+
+#[tokio::test]
+async fn volumes_nest_and_are_listed() {
+    let folder = folder();
+    let config = VfsConfig::new("/srv/work")
+        .with_volume(VolumeMount::new(folder.path().join("vol"), "/srv/vol"))
+        .with_volume(VolumeMount::read_only(folder.path().join("secret"), "/srv/vol/sub/one.txt"));
+    let sandbox =
+        Sandbox::embedded().files(InMemoryStorage::new(), &config).build().unwrap();
+    let code = "import os\n\
+        print(os.listdir('/'), os.listdir('/srv'), sorted(os.listdir('/srv/vol')))\n\
+        print(os.listdir('/srv/vol/sub'), open('/srv/vol/sub/one.txt').read())\n\
+        print(open('/srv/vol/sub/../a.txt').read(), os.path.isdir('/srv/vol/../work'))\n\
+        open('/srv/vol/new', 'w').write('back')";
+    let expected = "['srv', 'data', 'home', 'tmp'] ['vol', 'work'] ['a.txt', 'sub']\n\
+        ['one.txt'] not for guests\nfrom the host True\n";
+    assert_eq!(printed(&sandbox, code).await, expected);
+    assert_eq!(fs::read(folder.path().join("vol/new")).unwrap(), b"back");
+    for statement in ["os.rmdir('/srv')", "os.rename('/srv/vol/sub', '/srv/vol/x')"] {
+        assert_eq!(errno(&sandbox, statement).await, "EBUSY", "{statement}");
+    }
+}
+
+#[tokio::test]
+async fn impossible_mounts_are_named() {
+    let folder = folder();
+    let vol = folder.path().join("vol");
+    let twice = [VolumeMount::new(&vol, "/a"), VolumeMount::new(&vol, "/a/")];
+    let below = [
+        VolumeMount::new(folder.path().join("secret"), "/a"),
+        VolumeMount::new(&vol, "/a/b"),
+    ];
+    let write_only = VolumeMount::new(&vol, "/a").with_dir_perms(DirPerms::MUTATE);
+    for (mounts, words) in [
+        (twice.to_vec(), "share the guest path \"/a/\""),
+        (below.to_vec(), "below \"/a\""),
+        (vec![VolumeMount::new(&vol, "a")], "\"a\" must be absolute"),
+        (vec![VolumeMount::new(&vol, "/a/../b")], "\"/a/../b\""),
+        (vec![VolumeMount::new(folder.path().join("missing"), "/a")], "of the mount \"/a\""),
+        (vec![write_only], "permissions of the mount \"/a\""),
+    ] {
+        let builder = mounts.into_iter().fold(Sandbox::embedded(), eryx::SandboxBuilder::volume);
+        let error = builder.build().unwrap_err();
+        assert!(matches!(error, Error::Config(_)), "{error:?}");
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn case_18_a_jump_takes_no_memory() {
+    let storage = Arc::new(InMemoryStorage::new());
+    let code = "f = open('/data/f', 'wb', buffering=0)\nf.seek(2**40)\nf.write(b'x')";
+    assert_eq!(errno(&over(&storage), code).await, "ENOSPC");
+    assert_eq!(storage.usage().bytes, 0);
+    let folder = folder();
+    let sandbox = volume(VolumeMount::new(folder.path().join("vol"), "/data"));
+    assert_eq!(errno(&sandbox, code).await, "ENOSPC");
+    assert_eq!(fs::metadata(folder.path().join("vol/f")).unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn case_19_a_huge_size() {
+    let storage = Arc::new(InMemoryStorage::new());
+    let code = "open('/data/f', 'w').close()\nos.truncate('/data/f', 2**62)";
+    assert_eq!(errno(&over(&storage), code).await, "ENOSPC");
+    assert_eq!(storage.usage().bytes, 0);
+}
+
+#[tokio::test]
+async fn case_20_many_files() {
+    let limits = StorageLimits::default().with_nodes(2000);
+    let storage = Arc::new(InMemoryStorage::with_limits(limits));
+    let sandbox = over(&storage);
+    let code = "for n in range(10**6): open(f'/data/{n}', 'w').close()";
+    assert_eq!(errno(&sandbox, code).await, "ENOSPC");
+    assert_eq!(printed(&sandbox, "import os; print(len(os.listdir('/data')))").await, "2000\n");
+}
+
+#[tokio::test]
+async fn case_21_open_without_closing() {
+    let code = "import errno\nfiles = []\ntry:\n    \
+        for n in range(10**5): files.append(open('/data/f', 'w'))\n\
+        except OSError as e: print(errno.errorcode[e.errno])";
+    let sandbox = sandbox();
+    assert_eq!(printed(&sandbox, code).await, "EMFILE\n");
+    assert_eq!(printed(&sandbox, "print(open('/data/f', 'w').write('ok'))").await, "2\n");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn case_22_ways_out_of_a_volume() {
+    let folder = folder();
+    let vol = folder.path().join("vol");
+    std::os::unix::fs::symlink("../secret", vol.join("up")).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", vol.join("passwd")).unwrap();
+    std::os::unix::fs::symlink("..", vol.join("dir")).unwrap();
+    let sandbox = volume(VolumeMount::new(&vol, "/vol"));
+    for path in ["/vol/../../etc/passwd", "/vol/../secret"] {
+        assert_eq!(errno(&sandbox, &format!("open('{path}')")).await, "ENOENT", "{path}");
+    }
+    for path in ["/vol/up", "/vol/passwd", "/vol/dir/secret"] {
+        assert_eq!(errno(&sandbox, &format!("open('{path}')")).await, "EPERM", "{path}");
+    }
+    for code in ["os.symlink('/etc/passwd', '/vol/l')", "os.symlink('../secret', '/vol/l')"] {
+        assert_eq!(errno(&sandbox, code).await, "EPERM", "{code}");
+    }
+    assert_eq!(errno(&sandbox, "os.symlink('../a.txt', '/vol/sub/l')").await, "");
+}
+
+#[tokio::test]
+async fn case_23_read_only_means_read_only() {
+    let folder = folder();
+    let vol = folder.path().join("vol");
+    let before = image(&vol);
+    let read_only = volume(VolumeMount::read_only(&vol, "/vol"));
+    let storage = InMemoryStorage::new();
+    storage.write("a.txt", "x").unwrap();
+    storage.make_dirs("sub").unwrap();
+    let config = VfsConfig::new("/vol")
+        .with_dir_perms(DirPerms::READ)
+        .with_file_perms(FilePerms::READ);
+    let in_memory = Sandbox::embedded().files(storage, &config).build().unwrap();
+    for sandbox in [&read_only, &in_memory] {
+        for code in [
+            "open('/vol/a.txt', 'w')",
+            "open('/vol/a.txt', 'a')",
+            "open('/vol/a.txt', 'r+')",
+            "open('/vol/new', 'x')",
+            "os.open('/vol/a.txt', os.O_RDONLY | os.O_TRUNC)",
+            "os.truncate('/vol/a.txt', 0)",
+            "os.rename('/vol/a.txt', '/vol/b')",
+            "os.link('/vol/a.txt', '/vol/b')",
+            "os.symlink('a.txt', '/vol/b')",
+            "os.unlink('/vol/a.txt')",
+            "os.rmdir('/vol/sub')",
+            "os.mkdir('/vol/b')",
+            "os.utime('/vol/a.txt', (1, 2))",
+            "os.utime('/vol/sub', (1, 2))",
+        ] {
+            assert_eq!(errno(sandbox, code).await, "EROFS", "{code}");
+        }
+        let code = "f = open('/vol/a.txt')\nos.ftruncate(f.fileno(), 0)";
+        assert_ne!(errno(sandbox, code).await, "");
+    }
+    assert_eq!(image(&vol), before);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn case_24_pipes_are_refused() {
+    let folder = folder();
+    let vol = folder.path().join("vol");
+    let made = std::process::Command::new("mkfifo").arg(vol.join("pipe")).status().unwrap();
+    assert!(made.success());
+    let sandbox = volume(VolumeMount::new(&vol, "/vol"));
+    for mode in ["r", "w", "r+b"] {
+        let code = format!("open('/vol/pipe', '{mode}')");
+        assert_eq!(errno(&sandbox, &code).await, "EPERM", "{mode}");
+    }
+    let sandbox = volume(VolumeMount::new("/dev", "/dev"));
+    assert_eq!(errno(&sandbox, "open('/dev/zero', 'rb')").await, "EPERM");
+}
+
+#[tokio::test]
+async fn case_25_names_that_cannot_be() {
+    let sandbox = sandbox();
+    assert_eq!(errno(&sandbox, "open('/data/' + 'n' * 10_000, 'w')").await, "ENAMETOOLONG");
+    assert_eq!(errno(&sandbox, "open('/data/' + 'n' * 256, 'w')").await, "ENAMETOOLONG");
+    assert_eq!(errno(&sandbox, "open('/data/' + 'n' * 255, 'w')").await, "");
+    assert_eq!(raised("open('/data/a\\0b', 'w')").await.type_name, "ValueError");
+    for code in [
+        "open(b'/data/\\xff', 'w')",
+        "open('/data/\\udcff')",
+        "os.mkdir(b'/data/\\xff')",
+        "os.listdir(b'\\xff')",
+        "os.rename('/data', b'/\\xff')",
+        "os.symlink(b'\\xff', '/data/l')",
+        "os.stat(b'\\xff')",
+        "os.unlink(b'/data/\\xff')",
+        "os.chdir(b'/data/\\xff')",
+    ] {
+        assert_eq!(errno(&sandbox, code).await, "EILSEQ", "{code}");
+    }
+}
+
+#[tokio::test]
+async fn case_26_a_directory_into_itself() {
+    let sandbox = sandbox();
+    let code = "os.makedirs('/data/a/b')\nos.rename('/data/a', '/data/a/b/c')";
+    assert_eq!(errno(&sandbox, code).await, "EINVAL");
+    let code = "import os\nos.makedirs('/data/a/b')\n\
+        try: os.rename('/data/a', '/data/a/b')\nexcept OSError: pass\nprint(os.listdir('/data/a'))";
+    assert_eq!(printed(&sandbox, code).await, "['b']\n");
+}
+
+#[tokio::test]
+async fn case_27_moves_between_mounts() {
+    let folder = folder();
+    let sandbox = volume(VolumeMount::new(folder.path().join("vol"), "/vol"));
+    let code = "open('/data/f', 'w').write('x')\nos.rename('/data/f', '/vol/f')";
+    assert_eq!(errno(&sandbox, code).await, "EXDEV");
+    let code = "import os, shutil\nopen('/data/f', 'w').write('x')\n\
+        shutil.move('/data/f', '/vol/f')\nprint(os.listdir('/data'), open('/vol/f').read())";
+    assert_eq!(printed(&sandbox, code).await, "[] x\n");
+    assert_eq!(fs::read(folder.path().join("vol/f")).unwrap(), b"x");
+}
+
+#[tokio::test]
+async fn the_write_quota_of_a_volume() {
+    let folder = folder();
+    let vol = folder.path().join("vol");
+    let mount = || VolumeMount::new(&vol, "/vol").with_write_quota(100_000);
+    let code = "f = open('/vol/f', 'wb', buffering=0)\nfor _ in range(1000): f.write(bytes(1000))";
+    assert_eq!(errno(&volume(mount()), code).await, "ENOSPC");
+    assert!(fs::metadata(vol.join("f")).unwrap().len() <= 100_000);
+    let code = "for n in range(1000): open(f'/vol/{n}', 'w').close()";
+    assert_eq!(errno(&volume(mount()), code).await, "ENOSPC");
+    assert!(fs::read_dir(&vol).unwrap().count() < 40);
+}
+
+#[tokio::test]
+async fn databases_in_memory_and_on_a_volume() {
+    let folder = folder();
+    let sandbox = volume(VolumeMount::new(folder.path().join("vol"), "/vol"));
+    for place in ["/data/x.db", "/vol/x.db"] {
+        let code = format!(
+            "import sqlite3\nc = sqlite3.connect('{place}')\n\
+             c.execute('create table t (n)')\n\
+             with c: c.executemany('insert into t values (?)', [(n,) for n in range(1000)])\n\
+             c.close()\n\
+             print(sqlite3.connect('{place}').execute('select sum(n) from t').fetchone()[0])"
+        );
+        assert_eq!(printed(&sandbox, &code).await, "499500\n");
+    }
+    let _ = exception(&sandbox, "import sqlite3; sqlite3.connect('/none/x.db')").await;
+}
