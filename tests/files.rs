@@ -102,7 +102,8 @@ async fn files_go_in_and_come_out_and_survive_every_end() {
     let code = "f = open('/data/left', 'w'); f.write('x'); f.flush()\nraise SystemExit(1)";
     sandbox.execute(code).await.unwrap();
     let code = "f = open('/data/hung', 'w'); f.write('y'); f.flush()\nwhile True: pass";
-    let limits = eryx::ResourceLimits::default().with_timeout(std::time::Duration::from_millis(300));
+    let limits =
+        eryx::ResourceLimits::default().with_timeout(std::time::Duration::from_millis(300));
     let ended = sandbox.prepare(code).with_limits(limits).run().await;
     assert!(matches!(ended, Err(Error::Timeout(_))), "{ended:?}");
     assert_eq!(storage.read("left").unwrap(), b"x");
@@ -115,7 +116,9 @@ async fn two_runs_share_a_storage_without_tearing() {
     let storage = Arc::new(InMemoryStorage::new());
     let sandbox = over(&storage);
     let code = |byte| {
-        format!("for _ in range(300):\n    with open('/data/log', 'a') as f: f.write('{byte}' * 99 + '\\n')")
+        format!(
+            "for _ in range(300):\n    with open('/data/log', 'a') as f: f.write('{byte}' * 99 + '\\n')"
+        )
     };
     let (a, b) = tokio::join!(
         tokio::spawn(sandbox.clone().prepare(code('a')).run()),
@@ -134,8 +137,7 @@ async fn volumes_nest_and_are_listed() {
     let config = VfsConfig::new("/srv/work")
         .with_volume(VolumeMount::new(folder.path().join("vol"), "/srv/vol"))
         .with_volume(VolumeMount::read_only(folder.path().join("secret"), "/srv/vol/sub/one.txt"));
-    let sandbox =
-        Sandbox::embedded().files(InMemoryStorage::new(), &config).build().unwrap();
+    let sandbox = Sandbox::embedded().files(InMemoryStorage::new(), &config).build().unwrap();
     let code = "import os\n\
         print(os.listdir('/'), os.listdir('/srv'), sorted(os.listdir('/srv/vol')))\n\
         print(os.listdir('/srv/vol/sub'), open('/srv/vol/sub/one.txt').read())\n\
@@ -155,10 +157,8 @@ async fn impossible_mounts_are_named() {
     let folder = folder();
     let vol = folder.path().join("vol");
     let twice = [VolumeMount::new(&vol, "/a"), VolumeMount::new(&vol, "/a/")];
-    let below = [
-        VolumeMount::new(folder.path().join("secret"), "/a"),
-        VolumeMount::new(&vol, "/a/b"),
-    ];
+    let below =
+        [VolumeMount::new(folder.path().join("secret"), "/a"), VolumeMount::new(&vol, "/a/b")];
     let write_only = VolumeMount::new(&vol, "/a").with_dir_perms(DirPerms::MUTATE);
     for (mounts, words) in [
         (twice.to_vec(), "share the guest path \"/a/\""),
@@ -245,9 +245,8 @@ async fn case_23_read_only_means_read_only() {
     let storage = InMemoryStorage::new();
     storage.write("a.txt", "x").unwrap();
     storage.make_dirs("sub").unwrap();
-    let config = VfsConfig::new("/vol")
-        .with_dir_perms(DirPerms::READ)
-        .with_file_perms(FilePerms::READ);
+    let config =
+        VfsConfig::new("/vol").with_dir_perms(DirPerms::READ).with_file_perms(FilePerms::READ);
     let in_memory = Sandbox::embedded().files(storage, &config).build().unwrap();
     for sandbox in [&read_only, &in_memory] {
         for code in [

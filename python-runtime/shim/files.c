@@ -52,15 +52,14 @@ static bool is_text(const char *path) {
     return true;
 }
 
-/* Defines the call that the linker puts before `__wasi_NAME`. */
+/* Defines `__wasi_NAME`, which libc calls, before what calls_of_libc.c has. */
 #define CHECKED(name, paths_are_text, parameters, arguments) \
-    extern __wasi_errno_t __real___wasi_##name parameters;   \
-    __wasi_errno_t __wrap___wasi_##name parameters;          \
-    __wasi_errno_t __wrap___wasi_##name parameters {         \
+    extern __wasi_errno_t eryx_libc_##name parameters;   \
+    __wasi_errno_t __wasi_##name parameters {         \
         if (!(paths_are_text)) {                             \
             return __WASI_ERRNO_ILSEQ;                       \
         }                                                    \
-        return __real___wasi_##name arguments;               \
+        return eryx_libc_##name arguments;               \
     }
 
 CHECKED(path_create_directory, is_text(path), (__wasi_fd_t fd, const char *path), (fd, path))
@@ -91,15 +90,14 @@ CHECKED(path_unlink_file, is_text(path), (__wasi_fd_t fd, const char *path), (fd
     (__wasi_fd_t fd, __wasi_lookupflags_t flags, const char *path, __wasi_oflags_t open, \
      __wasi_rights_t rights, __wasi_rights_t inherited, __wasi_fdflags_t status, __wasi_fd_t *opened)
 
-extern __wasi_errno_t __real___wasi_path_open OPEN_PARAMETERS;
-__wasi_errno_t __wrap___wasi_path_open OPEN_PARAMETERS;
+extern __wasi_errno_t eryx_libc_path_open OPEN_PARAMETERS;
 
-__wasi_errno_t __wrap___wasi_path_open OPEN_PARAMETERS {
+__wasi_errno_t __wasi_path_open OPEN_PARAMETERS {
     if (!is_text(path)) {
         return __WASI_ERRNO_ILSEQ;
     }
     __wasi_errno_t error =
-        __real___wasi_path_open(fd, flags, path, open, rights, inherited, status, opened);
+        eryx_libc_path_open(fd, flags, path, open, rights, inherited, status, opened);
     /* WASI has no word for too many open files. */
     return error == __WASI_ERRNO_NOMEM ? __WASI_ERRNO_MFILE : error;
 }

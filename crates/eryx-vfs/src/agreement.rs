@@ -5,7 +5,9 @@ use crate::open::Open;
 use crate::place::Place;
 use crate::real::OpenHow;
 use crate::storage::{FileKind, StorageFiles};
-use crate::{ArcStorage, FsError, FsResult, HybridVfsCtx, InMemoryStorage, MountTable, VolumeMount};
+use crate::{
+    ArcStorage, FsError, FsResult, HybridVfsCtx, InMemoryStorage, MountTable, VolumeMount,
+};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::Arc;

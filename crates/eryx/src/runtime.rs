@@ -15,7 +15,9 @@ const BUILT_IN: Option<RuntimeSource> = None;
 
 /// The loaded runtime. Who comes first loads it and is told if it has to be
 /// compiled; a failure is tried again by the next.
-pub(crate) fn embedded(notice: impl Fn(CompileEvent) + 'static) -> Result<PythonExecutor<SandboxState>, Error> {
+pub(crate) fn embedded(
+    notice: impl Fn(CompileEvent) + 'static,
+) -> Result<PythonExecutor<SandboxState>, Error> {
     if let Some(executor) = LOADED.get() {
         return Ok(executor.clone());
     }

@@ -43,6 +43,11 @@ impl Compiler {
         command
     }
 
+    /// The sources of the guest's libc.
+    pub(crate) fn libc(&self) -> PathBuf {
+        self.zig.with_file_name("lib").join("libc/wasi")
+    }
+
     /// Sets what zig, called from another program, needs.
     pub(crate) fn environment(&self, command: &mut Command) {
         command

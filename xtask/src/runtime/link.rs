@@ -16,20 +16,6 @@ const STACK_SIZE: u32 = 8 << 20;
 
 const LINK_FLAGS: &[&str] = &["-mexec-model=reactor", "-Wl,--no-entry", "-Wl,-s"];
 
-/// Calls that shim/files.c looks at before they are made.
-const WRAPPED: [&str; 10] = [
-    "path_create_directory",
-    "path_filestat_get",
-    "path_filestat_set_times",
-    "path_link",
-    "path_open",
-    "path_readlink",
-    "path_remove_directory",
-    "path_rename",
-    "path_symlink",
-    "path_unlink_file",
-];
-
 /// CPython's own libraries, below its build folder.
 const PYTHON_ARCHIVES: &[&str] = &[
     "libpython3.13.a",
@@ -68,16 +54,18 @@ pub(crate) fn build(
         }
         // What shim/streams.c and shim/files.c define in libc's stead must come before
         // the first use, or the linker takes libc's.
-        let first = |file: &PathBuf| file.ends_with("streams.c") || file.ends_with("files.c");
+        let first = |file: &PathBuf| {
+            ["streams.c", "files.c", "calls_of_libc.c"].iter().any(|name| file.ends_with(name))
+        };
         files.sort_by_key(|file| (!first(file), file.clone()));
 
         let mut command = compiler.cc();
         command.args(FLAGS).args(["-std=c23", "-Wall", "-Wextra", "-Werror"]);
-        command.args(WRAPPED.map(|name| format!("-Wl,--wrap=__wasi_{name}")));
         command.args(LINK_FLAGS).arg(format!("-Wl,-z,stack-size={STACK_SIZE}"));
         for include in [shim.as_path(), folder, &source.folder.join("Include"), &made.wasi.folder] {
             command.arg("-I").arg(include);
         }
+        command.arg("-idirafter").arg(compiler.libc());
         command.arg(format!("--embed-dir={}", made.library.folder.display()));
         command.args(files);
         command.args(PYTHON_ARCHIVES.iter().map(|name| made.wasi.folder.join(name)));
