@@ -124,7 +124,8 @@ async fn two_runs_share_a_storage_without_tearing() {
         tokio::spawn(sandbox.clone().prepare(code('a')).run()),
         tokio::spawn(sandbox.clone().prepare(code('b')).run())
     );
-    (a.unwrap().unwrap(), b.unwrap().unwrap());
+    a.unwrap().unwrap();
+    b.unwrap().unwrap();
     let log = String::from_utf8(storage.read("log").unwrap()).unwrap();
     assert_eq!(log.lines().count(), 600);
     let torn = |line: &&str| **line != "a".repeat(99) && **line != "b".repeat(99);

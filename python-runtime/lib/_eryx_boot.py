@@ -20,6 +20,10 @@ PRELOADED = """
 """.split()
 
 
+# Where the host mounts packages, if it has any.
+SITE_PACKAGES = "/usr/lib/python3.13/site-packages"
+
+
 def start():
     """Load everything and return the function that runs programs."""
     _eryx_archive.install()
@@ -36,6 +40,7 @@ def start():
 
     import os
     import signal
+    import sys
 
     import eryx
     import _eryx
@@ -43,6 +48,7 @@ def start():
     import _eryx_loop
     import _eryx_run
 
+    sys.path.append(SITE_PACKAGES)
     os.environ.clear()
     os.environ.update(_eryx_run._BASE)
     signal.signal(signal.SIGXCPU, _eryx.raise_stop)

@@ -62,6 +62,16 @@ pub enum Error {
     #[error("the interpreter crashed")]
     Trap(#[source] Stopped<wasmtime::Error>),
 
+    /// A package cannot be used.
+    #[error("the package {package} cannot be used")]
+    Package {
+        /// The package's file or name.
+        package: String,
+        /// What is wrong with it.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
     /// The embedder asked for something that cannot be.
     #[error("{0}")]
     Config(String),

@@ -34,8 +34,8 @@ impl HybridVfsCtx {
             Node::Memory(dir) => {
                 let storage = self.storage(place.mount)?;
                 storage.read_dir(*dir, None, 0)?;
-                let _pin = Pin::new(storage, *dir)?;
-                Source::Memory { storage: storage.clone(), dir: *dir, after: None, _pin }
+                let pin = Pin::new(storage, *dir)?;
+                Source::Memory { storage: storage.clone(), dir: *dir, after: None, _pin: pin }
             }
             Node::Real(path) => {
                 let (real, path) = (self.real(place.mount)?, path.clone());

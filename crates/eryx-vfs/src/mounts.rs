@@ -1,4 +1,4 @@
-use crate::path::{Step, Steps};
+use crate::path::{Step, Way};
 use crate::real::RealDir;
 use crate::{ArcStorage, ConfigError, DirPerms, FilePerms, StorageLimits, VfsConfig, VolumeMount};
 use std::collections::BTreeMap;
@@ -61,7 +61,7 @@ pub(crate) struct Point {
 impl MountTable {
     /// Starts with nothing but the scratch storage.
     pub fn builder() -> MountTableBuilder {
-        MountTableBuilder { scratch_limits: StorageLimits::default(), wanted: Vec::new() }
+        MountTableBuilder::default()
     }
 
     pub(crate) fn table(&self) -> &Arc<Table> {
@@ -79,7 +79,7 @@ impl Default for MountTable {
 }
 
 /// Sets up a [`MountTable`].
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[must_use = "nothing is opened before `build`"]
 pub struct MountTableBuilder {
     scratch_limits: StorageLimits,
@@ -194,7 +194,7 @@ impl Table {
         }
         let bad = |reason| ConfigError::BadPath { path: path.to_owned(), reason };
         let mut point = ROOT_POINT;
-        for step in Steps::parse(path).map_err(bad)?.steps {
+        for step in Way::parse(path).map_err(bad)?.steps {
             let Step::Into(name) = step else {
                 return Err(ConfigError::Upwards(path.to_owned()));
             };

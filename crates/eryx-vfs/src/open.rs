@@ -44,7 +44,7 @@ impl HybridVfsCtx {
                     Err(FsError::Exists)
                 }
                 Some(place) => self.open_place(place, open).await,
-                None if how.create => self.create(&target, open).await,
+                None if how.create => self.create(&target, open),
                 None => Err(FsError::NoEntry),
             };
             match opened {
@@ -57,7 +57,7 @@ impl HybridVfsCtx {
         Err(FsError::Busy)
     }
 
-    async fn create(&self, target: &Target, open: Open) -> FsResult<Descriptor> {
+    fn create(&self, target: &Target, open: Open) -> FsResult<Descriptor> {
         let (Some(name), Node::Memory(dir)) = (&target.name, &target.dir.node) else {
             return Err(FsError::ReadOnly);
         };

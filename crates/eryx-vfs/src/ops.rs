@@ -238,7 +238,7 @@ impl HybridVfsCtx {
 
     /// The entry of a name that must be free.
     fn new_entry<'a>(&'a self, target: &'a Target) -> FsResult<Entry<'a>> {
-        if target.name.is_none() || self.is_mounted(target) {
+        if target.name.is_none() || is_mounted(target) {
             return Err(FsError::Exists);
         }
         if target.place.is_some() && !matches!(target.dir.node, Node::Real(_)) {
@@ -259,7 +259,7 @@ impl HybridVfsCtx {
     fn writable_entry<'a>(&'a self, target: &'a Target) -> FsResult<Entry<'a>> {
         let dir = &target.dir;
         let name = target.name.as_deref().ok_or(FsError::Busy)?;
-        if self.is_mounted(target) {
+        if is_mounted(target) {
             return Err(FsError::Busy);
         }
         if !self.mount(dir.mount)?.dir_perms.contains(DirPerms::MUTATE) {
@@ -279,9 +279,9 @@ impl HybridVfsCtx {
             (Node::Real(_), _) => Err(FsError::Io),
         }
     }
+}
 
-    /// Whether something is mounted at the name or below it.
-    fn is_mounted(&self, target: &Target) -> bool {
-        target.place.as_ref().is_some_and(|place| place.point.is_some())
-    }
+/// Whether something is mounted at the name or below it.
+fn is_mounted(target: &Target) -> bool {
+    target.place.as_ref().is_some_and(|place| place.point.is_some())
 }

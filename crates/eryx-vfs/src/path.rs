@@ -20,7 +20,7 @@ pub(crate) enum Step<'a> {
 
 /// A path whose names and length are within the limits.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Steps<'a> {
+pub(crate) struct Way<'a> {
     /// Whether it starts at the root.
     pub(crate) absolute: bool,
     /// The steps, without `.` and empty ones.
@@ -29,7 +29,7 @@ pub(crate) struct Steps<'a> {
     pub(crate) directory: bool,
 }
 
-impl<'a> Steps<'a> {
+impl<'a> Way<'a> {
     pub(crate) fn parse(path: &'a str) -> FsResult<Self> {
         if path.is_empty() {
             return Err(FsError::NoEntry);
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     fn parsed(path: &str) -> (bool, Vec<Step<'_>>, bool) {
-        let steps = Steps::parse(path).expect("the path is plain");
+        let steps = Way::parse(path).expect("the path is plain");
         (steps.absolute, steps.steps, steps.directory)
     }
 
@@ -100,10 +100,10 @@ mod tests {
 
     #[test]
     fn refused_paths() {
-        assert_eq!(Steps::parse(""), Err(FsError::NoEntry));
-        assert_eq!(Steps::parse("a\0b"), Err(FsError::Invalid));
-        assert_eq!(Steps::parse(&"n".repeat(256)), Err(FsError::NameTooLong));
-        assert_eq!(Steps::parse(&"n/".repeat(2049)), Err(FsError::NameTooLong));
-        assert!(Steps::parse(&"n".repeat(255)).is_ok());
+        assert_eq!(Way::parse(""), Err(FsError::NoEntry));
+        assert_eq!(Way::parse("a\0b"), Err(FsError::Invalid));
+        assert_eq!(Way::parse(&"n".repeat(256)), Err(FsError::NameTooLong));
+        assert_eq!(Way::parse(&"n/".repeat(2049)), Err(FsError::NameTooLong));
+        assert!(Way::parse(&"n".repeat(255)).is_ok());
     }
 }

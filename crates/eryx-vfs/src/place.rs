@@ -1,7 +1,7 @@
 //! Where a path leads.
 
 use crate::ctx::HybridVfsCtx;
-use crate::path::{MOST_LINKS, Step, Steps};
+use crate::path::{MOST_LINKS, Step, Way};
 use crate::real::join;
 use crate::storage::{FileKind, NodeId};
 use crate::{FsError, FsResult};
@@ -80,7 +80,7 @@ impl Walk<'_> {
     /// Puts the steps of a path before those that are left; tells whether it
     /// has to name a directory.
     fn prepend(&mut self, path: &str) -> FsResult<bool> {
-        let steps = Steps::parse(path)?;
+        let steps = Way::parse(path)?;
         if self.left.len() + steps.steps.len() > MOST_STEPS {
             return Err(FsError::NameTooLong);
         }

@@ -15,6 +15,8 @@
 
 mod builder;
 mod files;
+#[cfg(feature = "packages")]
+mod packages;
 mod runtime;
 mod sandbox;
 mod state;
@@ -41,6 +43,8 @@ pub use eryx_vfs::{
     StorageError, StorageFiles, StorageLimits, StorageSnapshot, StorageUsage, VfsConfig,
     VfsStorage, VolumeMount,
 };
+#[cfg(feature = "packages")]
+pub use packages::{Package, PackageError};
 pub use sandbox::Sandbox;
 pub use state::SandboxState;
 

@@ -66,8 +66,11 @@ impl preopens::Host for VfsCtxView<'_> {
 
 impl VfsCtxView<'_> {
     fn open_root(&mut self) -> FsResult<Descriptor> {
-        let (place, _handle) = (self.ctx.root()?, self.ctx.handle()?);
-        Ok(Descriptor::Dir { place, may_change: true, _handle })
+        Ok(Descriptor::Dir {
+            place: self.ctx.root()?,
+            may_change: true,
+            _handle: self.ctx.handle()?,
+        })
     }
 }
 

@@ -6,7 +6,7 @@ mod quota;
 pub(crate) use file::RealFile;
 pub(crate) use quota::WriteQuota;
 
-use crate::path::{Step, Steps};
+use crate::path::{Step, Way};
 use crate::storage::{DirEntry, FileKind, Metadata};
 use crate::{FsError, FsResult};
 use cap_fs_ext::{DirExt, FollowSymlinks, MetadataExt, OpenOptionsFollowExt, SystemTimeSpec};
@@ -33,6 +33,7 @@ pub struct RealDir {
 
 /// How a file is to be opened.
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "they are flags of the guest's call")]
 pub(crate) struct OpenHow {
     pub(crate) follow: bool,
     pub(crate) read: bool,
@@ -142,7 +143,7 @@ impl RealDir {
     /// runs on the host might.
     pub(crate) fn create_symlink(&self, path: &str, target: &str) -> FsResult<()> {
         let mut depth = path.split('/').count() - 1;
-        let steps = Steps::parse(target)?;
+        let steps = Way::parse(target)?;
         if steps.absolute {
             return Err(FsError::NotPermitted);
         }

@@ -118,13 +118,8 @@ fn below(into: &str, name: &str) -> io::Result<String> {
 }
 
 fn text(bytes: &[u8]) -> io::Result<String> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Ok(text.to_owned()),
-        Err(_) => {
-            let name = String::from_utf8_lossy(bytes);
-            Err(refuse("import", &name, FsError::IllegalName))
-        }
-    }
+    String::from_utf8(bytes.to_vec())
+        .map_err(|_| refuse("import", &String::from_utf8_lossy(bytes), FsError::IllegalName))
 }
 
 fn refuse(action: &'static str, path: &str, reason: FsError) -> io::Error {
@@ -230,10 +225,8 @@ struct Reading<'a, S: ?Sized> {
 
 impl<S: VfsStorage + ?Sized> Read for Reading<'_, S> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let bytes = self
-            .storage
-            .read_at(self.node, self.offset, into.len())
-            .map_err(|reason| io::Error::other(reason))?;
+        let bytes =
+            self.storage.read_at(self.node, self.offset, into.len()).map_err(io::Error::other)?;
         let Some(place) = into.get_mut(..bytes.len()) else { return Ok(0) };
         place.copy_from_slice(&bytes);
         self.offset = self.offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(0));

@@ -1,7 +1,7 @@
 //! A storage for the host: calls that take paths.
 
 use super::{DirEntry, FileKind, Metadata, NodeId, VfsStorage, archive};
-use crate::path::{MOST_LINKS, Step, Steps};
+use crate::path::{MOST_LINKS, Step, Way};
 use crate::{FsError, FsResult, StorageError};
 use std::collections::VecDeque;
 use std::io;
@@ -121,7 +121,7 @@ fn write<S: VfsStorage + ?Sized>(storage: &S, path: &str, bytes: &[u8]) -> FsRes
 }
 
 fn remove<S: VfsStorage + ?Sized>(storage: &S, path: &str) -> FsResult<()> {
-    if Steps::parse(path)?.steps.is_empty() {
+    if Way::parse(path)?.steps.is_empty() {
         return empty(storage, storage.root());
     }
     let (dir, name) = parent(storage, path, false)?;
@@ -147,7 +147,7 @@ fn empty<S: VfsStorage + ?Sized>(storage: &S, dir: NodeId) -> FsResult<()> {
 
 pub(super) fn make_dirs<S: VfsStorage + ?Sized>(storage: &S, path: &str) -> FsResult<NodeId> {
     let mut dir = storage.root();
-    for step in Steps::parse(path)?.steps {
+    for step in Way::parse(path)?.steps {
         let Step::Into(name) = step else { return Err(FsError::Invalid) };
         dir = match storage.lookup(dir, name) {
             Ok(_) => walk(storage, dir, name)?,
@@ -167,7 +167,7 @@ pub(super) fn parent<'a, S: VfsStorage + ?Sized>(
     path: &'a str,
     make: bool,
 ) -> FsResult<(NodeId, &'a str)> {
-    let steps = Steps::parse(path)?;
+    let steps = Way::parse(path)?;
     let Some(Step::Into(name)) = steps.steps.last().copied() else {
         return Err(FsError::IsDirectory);
     };
@@ -212,7 +212,7 @@ fn walk<S: VfsStorage + ?Sized>(storage: &S, start: NodeId, path: &str) -> FsRes
 }
 
 fn push_front(left: &mut VecDeque<String>, path: &str) -> FsResult<()> {
-    for step in Steps::parse(path)?.steps.into_iter().rev() {
+    for step in Way::parse(path)?.steps.into_iter().rev() {
         left.push_front(match step {
             Step::Up => "..".to_owned(),
             Step::Into(name) => name.to_owned(),

@@ -21,21 +21,34 @@ impl Files {
 
 /// What a builder was told of files.
 #[derive(Debug)]
-pub(crate) struct FilesSetup(MountTableBuilder);
+pub(crate) struct FilesSetup {
+    mounts: MountTableBuilder,
+    #[cfg(feature = "packages")]
+    pub(crate) packages: Vec<crate::Package>,
+}
 
 impl Default for FilesSetup {
     fn default() -> Self {
-        Self(MountTable::builder())
+        Self {
+            mounts: MountTable::builder(),
+            #[cfg(feature = "packages")]
+            packages: Vec::new(),
+        }
     }
 }
 
 impl FilesSetup {
     fn change(&mut self, change: impl FnOnce(MountTableBuilder) -> MountTableBuilder) {
-        self.0 = change(std::mem::take(self).0);
+        let mounts = std::mem::replace(&mut self.mounts, MountTable::builder());
+        self.mounts = change(mounts);
     }
 
     pub(crate) fn open(self) -> Result<Mounts, Error> {
-        self.0.build().map_err(|error| {
+        #[cfg(feature = "packages")]
+        let mounts = crate::packages::mount(self.packages, self.mounts)?;
+        #[cfg(not(feature = "packages"))]
+        let mounts = self.mounts;
+        mounts.build().map_err(|error| {
             let cause = std::error::Error::source(&error);
             let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
             Error::Config(format!("{error}{cause}"))

@@ -358,10 +358,7 @@ impl Tree {
     fn check_free(&self, dir: u64, name: &str) -> FsResult<()> {
         check_name(name)?;
         self.live_directory(dir)?;
-        match self.entries(dir)?.contains_key(name) {
-            true => Err(FsError::Exists),
-            false => Ok(()),
-        }
+        if self.entries(dir)?.contains_key(name) { Err(FsError::Exists) } else { Ok(()) }
     }
 
     fn create(&mut self, dir: u64, name: &str, what: What) -> FsResult<u64> {
