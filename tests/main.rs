@@ -6,6 +6,7 @@ mod callbacks;
 mod ends;
 mod files;
 mod guest;
+mod packages;
 mod programs;
 mod runtime_files;
 mod support;

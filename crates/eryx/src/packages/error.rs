@@ -58,9 +58,6 @@ pub enum PackageError {
     /// Made for another platform or another Python.
     #[error("it is for {0}; only plain Python for any platform (py3-none-any) runs here")]
     Tag(String),
-    /// It needs to be built, and nothing can be built here.
-    #[error("it has to be built first, for it holds {0:?}: use a wheel of it")]
-    NeedsBuilding(String),
     /// It does not fit beside the other packages.
     #[error(transparent)]
     Storage(eryx_vfs::StorageError),

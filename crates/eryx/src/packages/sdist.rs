@@ -5,27 +5,42 @@ use flate2::read::GzDecoder;
 use std::io::Read;
 use tar::{Archive, EntryType};
 
-/// What shows that there is something to compile.
-const COMPILED: [&str; 6] = [".c", ".cc", ".cpp", ".pyx", ".rs", ".f90"];
+/// Folders that hold a project's modules, if they are not at its top.
+const MODULES_IN: [&str; 2] = ["src/", "lib/"];
 
-/// Checks a source archive and puts the modules in it into `storage`.
+/// Checks a source archive and puts the modules in it into `storage`. Nothing is
+/// built: what is compiled is missing, which many packages can do without.
 pub(super) fn unpack(bytes: &[u8], storage: &InMemoryStorage) -> Result<(), PackageError> {
     let packed = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     if packed > LARGEST_FILE {
         return Err(PackageError::TooLarge { what: "it", size: packed, limit: LARGEST_FILE });
     }
     let files = read(bytes, packed, room(storage))?;
-    // Modules lie in `src` or beside `pyproject.toml`.
-    let in_src = files.iter().any(|(name, _)| name.starts_with("src/"));
+    let inside = MODULES_IN.into_iter().find(|folder| {
+        files.iter().any(|(name, _)| name.starts_with(folder) && name.ends_with("/__init__.py"))
+    });
     for (name, bytes) in &files {
-        let path = if in_src { name.strip_prefix("src/") } else { Some(name.as_str()) };
-        let Some(path) = path.filter(|path| in_src || is_module(path)) else { continue };
-        if COMPILED.iter().any(|ending| path.ends_with(ending)) {
-            return Err(PackageError::NeedsBuilding(path.to_owned()));
+        let path = match inside {
+            Some(folder) => name.strip_prefix(folder),
+            None => Some(name.as_str()).filter(|name| is_module(name)),
+        };
+        if let Some(path) = path {
+            place(storage, path, bytes)?;
+        } else if name == "PKG-INFO" {
+            place(storage, &info_path(bytes), bytes)?;
         }
-        place(storage, path, bytes)?;
     }
     Ok(())
+}
+
+/// Where `importlib.metadata` looks for what the package says of itself.
+fn info_path(info: &[u8]) -> String {
+    let info = String::from_utf8_lossy(info);
+    let field = |name: &str| {
+        let value = info.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+        value.trim().replace(['-', '/'], "_")
+    };
+    format!("{}-{}.dist-info/METADATA", field("Name:"), field("Version:"))
 }
 
 /// What importing could want, of all that lies beside the modules.

@@ -1,0 +1,204 @@
+//! Packages: cases 50 to 54 of THREATS.md, and real wheels doing real work.
+
+use crate::support::repository;
+use eryx::{Error, Package, PackageError, Sandbox};
+use std::io::{Cursor, Write};
+use std::path::PathBuf;
+use std::process::Command;
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+/// A wheel of these files, with a RECORD that lists them truly.
+fn wheel(tag: &str, files: &[(&str, &[u8])]) -> Vec<u8> {
+    let meta = format!("Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n");
+    let mut files = files.to_vec();
+    files.push(("p-1.dist-info/WHEEL", meta.as_bytes()));
+    files.push(("p-1.dist-info/METADATA", b"Metadata-Version: 2.1\nName: p\nVersion: 1\n"));
+    let record = record(&files);
+    files.push(("p-1.dist-info/RECORD", record.as_bytes()));
+    archive(&files)
+}
+
+fn record(files: &[(&str, &[u8])]) -> String {
+    use base64::Engine;
+    use sha2::Digest;
+    let line = |(name, bytes): &(&str, &[u8])| {
+        let hash =
+            base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(sha2::Sha256::digest(bytes));
+        format!("{name},sha256={hash},{}\n", bytes.len())
+    };
+    files.iter().map(line).collect::<String>() + "p-1.dist-info/RECORD,,\n"
+}
+
+fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in files {
+        zip.start_file(*name, SimpleFileOptions::default()).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+fn refused(wheel: Vec<u8>) -> PackageError {
+    let built = Sandbox::embedded().package(Package::wheel("p", wheel)).build();
+    let Err(Error::Package { package, source }) = built else { panic!("{built:?}") };
+    assert_eq!(package, "p");
+    *source.downcast::<PackageError>().unwrap()
+}
+
+#[tokio::test]
+async fn a_package_can_be_imported_and_asked() {
+    let init = b"import pkgutil\nfrom importlib import metadata, resources\n\
+        def about():\n    return (metadata.version('p'), resources.files(__name__).joinpath('d.txt').read_text(),\n        \
+        [m.name for m in pkgutil.iter_modules(__path__)], __file__)\n";
+    let files: [(&str, &[u8]); 3] =
+        [("p/__init__.py", init), ("p/sub.py", b"x = 1\n"), ("p/d.txt", b"data")];
+    let package = Package::wheel("p", wheel("py3-none-any", &files));
+    let sandbox = Sandbox::embedded().package(package).build().unwrap();
+    let output = sandbox.execute("import p, p.sub\nprint(p.about(), p.sub.x)").await.unwrap();
+    let file = "/usr/lib/python3.13/site-packages/p/__init__.py";
+    assert_eq!(output.stdout, format!("('1', 'data', ['sub'], '{file}') 1\n"));
+    let code = "try: open('/usr/lib/python3.13/site-packages/p/sub.py', 'w')\n\
+        except OSError as e: print(e.strerror)";
+    assert_eq!(sandbox.execute(code).await.unwrap().stdout, "Read-only file system\n");
+}
+
+#[test]
+fn case_50_names_that_lead_out() {
+    for name in ["../x", "/x", "a\\..\\x", "a/../../x"] {
+        let error = refused(wheel("py3-none-any", &[(name, b"x")]));
+        assert!(matches!(&error, PackageError::BadName(bad) if bad == name), "{error:?}");
+    }
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    zip.add_symlink("p/link", "/etc/passwd", SimpleFileOptions::default()).unwrap();
+    let error = refused(zip.finish().unwrap().into_inner());
+    assert!(matches!(&error, PackageError::BadName(bad) if bad == "p/link"), "{error:?}");
+}
+
+#[test]
+fn case_51_archives_that_fill_memory() {
+    let zeros = vec![0; 60 << 20];
+    let error = refused(wheel("py3-none-any", &[("p/zeros", &zeros)]));
+    assert!(matches!(error, PackageError::Ratio { .. }), "{error:?}");
+    // The sizes in the archive's directory say 3 GiB; nothing is unpacked.
+    let mut lying = wheel("py3-none-any", &[("p/a", b"x")]);
+    let directory = lying.windows(4).position(|four| four == b"PK\x01\x02").unwrap();
+    lying[directory + 24..directory + 28].copy_from_slice(&(3_u32 << 30).to_le_bytes());
+    let error = refused(lying);
+    assert!(matches!(error, PackageError::TooLarge { .. }), "{error:?}");
+}
+
+#[test]
+fn case_52_files_twice_or_not_as_listed() {
+    let mut twice = wheel("py3-none-any", &[("p/a", b"1"), ("p/b", b"1")]);
+    let places: Vec<usize> =
+        (0..twice.len() - 3).filter(|at| &twice[*at..at + 3] == b"p/b").collect();
+    // Not in RECORD, which is compressed.
+    for at in places {
+        twice[at + 2] = b'a';
+    }
+    let error = refused(twice);
+    assert!(matches!(&error, PackageError::Twice(name) if name == "p/a"), "{error:?}");
+
+    let wheel_file: (&str, &[u8]) = ("p-1.dist-info/WHEEL", b"Tag: py3-none-any\n");
+    let listed = record(&[("p/a", b"1"), wheel_file]);
+    let with = |files: &[(&str, &[u8])]| {
+        let mut files = files.to_vec();
+        files.extend([wheel_file, ("p-1.dist-info/RECORD", listed.as_bytes())]);
+        refused(archive(&files))
+    };
+    for (files, name) in [
+        (vec![("p/a", b"2".as_slice())], "p/a"),
+        (vec![("p/a", b"1".as_slice()), ("p/b", b"1".as_slice())], "p/b"),
+        (vec![], "p/a"),
+    ] {
+        let error = with(&files);
+        assert!(matches!(&error, PackageError::Record { file, .. } if file == name), "{error:?}");
+    }
+}
+
+#[test]
+fn case_53_wheels_for_another_platform() {
+    let error = refused(wheel("cp313-cp313-manylinux_2_17_x86_64", &[("p/a.so", b"x")]));
+    assert!(error.to_string().contains("manylinux_2_17_x86_64"), "{error}");
+    let error = refused(wheel("py2-none-any", &[]));
+    assert!(matches!(error, PackageError::Tag(_)), "{error:?}");
+}
+
+#[test]
+fn case_54_a_failure_leaves_nothing() {
+    let good = Package::wheel("good", wheel("py3-none-any", &[("p/a", b"1")]));
+    let same = Package::wheel("same", wheel("py3-none-any", &[("p/a", b"1")]));
+    let built = Sandbox::embedded().package(good.clone()).package(same).build();
+    assert!(
+        matches!(&built, Err(Error::Package { package, .. }) if package == "same"),
+        "{built:?}"
+    );
+    assert!(Sandbox::embedded().package(good).build().is_ok());
+    let damaged = refused(b"no archive".to_vec());
+    assert!(matches!(damaged, PackageError::Damaged(_)), "{damaged:?}");
+}
+
+/// Wheels as pip delivers them, with the hashes they must have; kept between
+/// runs beside the build's own files.
+fn wheels(requirements: &str) -> Vec<PathBuf> {
+    let folder = repository().join("target/test-wheels");
+    std::fs::create_dir_all(&folder).unwrap();
+    let list = repository().join("tests/packages").join(requirements);
+    let text = std::fs::read_to_string(&list).unwrap();
+    let files: Vec<PathBuf> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# file: "))
+        .map(|name| folder.join(name))
+        .collect();
+    if !files.iter().all(|file| file.exists()) {
+        let pip = Command::new("python3")
+            .args(["-m", "pip", "download", "-q", "--no-deps", "--require-hashes"])
+            .args(["--only-binary", ":all:", "--python-version", "3.13", "--platform", "any"])
+            .args(["--implementation", "py", "--abi", "none"])
+            .arg("-r")
+            .arg(&list)
+            .arg("-d")
+            .arg(&folder)
+            .status()
+            .unwrap();
+        assert!(pip.success(), "pip could not fetch the wheels of {requirements}");
+    }
+    files
+}
+
+#[tokio::test]
+async fn real_packages_do_real_work() {
+    let builder = wheels("requirements.txt")
+        .into_iter()
+        .fold(Sandbox::embedded(), |builder, file| builder.package(Package::from_path(file)));
+    let limits = eryx::ResourceLimits::default().without_timeout().with_memory_bytes(1 << 30);
+    let sandbox = builder.limits(limits).build().unwrap();
+    for (code, expected) in [
+        (
+            "import attrs\n@attrs.define\nclass P:\n    x: int\n    y: int = 2\nprint(P(1))",
+            "P(x=1, y=2)\n",
+        ),
+        (
+            "import networkx as nx\ng = nx.path_graph(5)\nprint(nx.shortest_path(g, 0, 4))",
+            "[0, 1, 2, 3, 4]\n",
+        ),
+        (
+            "import io\nfrom rich.console import Console\nfrom rich.table import Table\n\
+             t = Table('n'); t.add_row('1')\nf = io.StringIO()\nConsole(file=f, width=20).print(t)\n\
+             print('│ 1 │' in f.getvalue())",
+            "True\n",
+        ),
+        (
+            "import sympy\nx = sympy.symbols('x')\nprint(sympy.integrate(sympy.sin(x)**2, x))",
+            "x/2 - sin(x)*cos(x)/2\n",
+        ),
+        (
+            "import requests\nprint(requests.Request('GET', 'http://a/', params={'q': 1}).prepare().url)",
+            "http://a/?q=1\n",
+        ),
+    ] {
+        let output = sandbox.execute(code).await.unwrap();
+        assert_eq!(output.stdout, expected, "{code}");
+    }
+}
