@@ -109,7 +109,7 @@ pub(crate) fn mount(
             From::Path(path) if path.is_dir() => folder(&path).map(|volumes| {
                 mounts = volumes
                     .into_iter()
-                    .fold(std::mem::take(&mut mounts), |mounts, volume| mounts.volume(volume));
+                    .fold(std::mem::take(&mut mounts), MountTableBuilder::volume);
             }),
             From::Path(path) => file(&path, &storage),
         };

@@ -47,7 +47,7 @@ fn info_path(info: &[u8]) -> String {
 fn is_module(path: &str) -> bool {
     match path.split_once('/') {
         Some((top, _)) => !matches!(top, "tests" | "test" | "docs" | "doc" | "examples"),
-        None => path != "setup.py" && path.ends_with(".py"),
+        None => path != "setup.py" && path.rsplit_once('.').is_some_and(|(_, kind)| kind == "py"),
     }
 }
 

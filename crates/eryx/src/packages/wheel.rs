@@ -152,7 +152,7 @@ fn runs_here(tag: &str) -> bool {
 /// other data, which installers put elsewhere.
 fn installed(name: &str) -> Option<&str> {
     let Some((top, rest)) = name.split_once('/') else { return Some(name) };
-    if !top.ends_with(".data") {
+    if top.rsplit_once('.').is_none_or(|(_, kind)| kind != "data") {
         return Some(name);
     }
     rest.strip_prefix("purelib/").or(rest.strip_prefix("platlib/"))
