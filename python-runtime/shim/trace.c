@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Where the library's code says that it comes from. */
-static const char *const library[] = {"/usr/lib/", "<frozen "};
+static const char *const library[] = {"/usr/lib/python313.zip/", "<frozen "};
 
 static PyObject *disable;
 

@@ -12,6 +12,7 @@ mod cache;
 mod cargo;
 mod ci;
 mod command;
+mod conformance;
 mod key;
 mod progress;
 mod run;
@@ -56,6 +57,11 @@ enum Task {
         #[arg(long, value_name = "FOLDER", requires = "peers_runner")]
         peers_dir: Option<PathBuf>,
     },
+    /// Run CPython's own tests inside the sandbox and list what came of them.
+    Conformance {
+        /// Parts of the names of modules; all of them if none is named.
+        modules: Vec<String>,
+    },
     /// Check formatting, lints and documentation, and run all tests.
     Ci,
 }
@@ -84,6 +90,7 @@ fn perform(task: Task) -> Result<ExitCode> {
             let peers = peers.map(|(runner, installed)| bench::Peers { runner, installed });
             bench::bench(&repository, reference.as_deref(), peers.as_ref())?;
         }
+        Task::Conformance { modules } => conformance::conformance(&repository, &modules)?,
         Task::Ci => ci::ci(&repository)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -19,12 +19,8 @@ impl SandboxState {
     }
 
     pub(crate) fn with_files(runtime: RuntimeCtx, mounts: &Mounts) -> Self {
-        Self {
-            runtime,
-            wasi: WasiCtx::builder().build(),
-            table: ResourceTable::new(),
-            files: Files::new(mounts),
-        }
+        let wasi = runtime.wasi().build();
+        Self { runtime, wasi, table: ResourceTable::new(), files: Files::new(mounts) }
     }
 
     /// Links what is in the state besides the core's.

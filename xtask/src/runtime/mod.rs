@@ -31,6 +31,9 @@ const INPUTS: &str = "inputs.txt";
 /// Beside the runtime: where the native Python of the same version is.
 const NATIVE: &str = "native-python.txt";
 
+/// Beside the runtime: where CPython's source is.
+const SOURCE: &str = "python-source.txt";
+
 /// What all steps take together on two cores.
 const SECONDS: u64 = 8 + 12 + 110 + 35 + 75 + 12 + 12 + 25;
 
@@ -44,6 +47,7 @@ pub(crate) fn build(repository: &Path) -> Result<PathBuf> {
     let target = repository.join(FOLDER);
     install(&made.component, &target)?;
     fs::write(target.join(NATIVE), made.native.to_string_lossy().as_bytes())?;
+    fs::write(target.join(SOURCE), made.source.to_string_lossy().as_bytes())?;
     fs::write(target.join(INPUTS), inputs_key(repository)?.to_string())?;
     let size = fs::metadata(target.join("runtime.wasm"))?.len();
     eprintln!(
@@ -64,7 +68,16 @@ pub(crate) fn is_current(repository: &Path) -> Result<bool> {
 
 /// The native Python that helped to build the runtime: the very version.
 pub(crate) fn native_python(repository: &Path) -> Result<PathBuf> {
-    let path = repository.join(FOLDER).join(NATIVE);
+    place(repository, NATIVE)
+}
+
+/// The source of the CPython that the runtime is.
+pub(crate) fn python_source(repository: &Path) -> Result<PathBuf> {
+    place(repository, SOURCE)
+}
+
+fn place(repository: &Path, name: &str) -> Result<PathBuf> {
+    let path = repository.join(FOLDER).join(name);
     let text = fs::read_to_string(&path).context("the runtime is not built")?;
     Ok(PathBuf::from(text))
 }
@@ -124,13 +137,14 @@ fn build_in(repository: &Path, root: &Path) -> Result<Built> {
     manifest::write(&component.folder, &parts.library.folder, &sources, &crates)?;
     shop.progress.end();
     let native = cpython::native_python(&native.folder);
-    Ok(Built { component: component.folder, native })
+    Ok(Built { component: component.folder, native, source: source.folder })
 }
 
-/// The folder with the finished files, and the native Python.
+/// The folder with the finished files, the native Python and CPython's source.
 struct Built {
     component: PathBuf,
     native: PathBuf,
+    source: PathBuf,
 }
 
 /// Copies the finished files to where the crates look for them. Files that are

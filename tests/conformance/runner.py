@@ -1,0 +1,42 @@
+"""Runs one module of CPython's own test suite inside the sandbox and prints what
+came of it as JSON, after what the tests print themselves.
+
+Arguments: the module, then patterns of tests that are left out.
+"""
+
+import fnmatch
+import json
+import sys
+import unittest
+
+
+def flatten(suite):
+    for test in suite:
+        if isinstance(test, unittest.TestSuite):
+            yield from flatten(test)
+        else:
+            yield test
+
+
+def main(module, *left_out):
+    suite = unittest.defaultTestLoader.loadTestsFromName(module)
+    chosen = unittest.TestSuite()
+    omitted = 0
+    for test in flatten(suite):
+        if any(fnmatch.fnmatchcase(test.id(), f"*{pattern}*") for pattern in left_out):
+            omitted += 1
+        else:
+            chosen.addTest(test)
+    result = unittest.TextTestRunner(stream=sys.stderr, verbosity=0).run(chosen)
+    failed = {test.id(): text for test, text in result.failures + result.errors}
+    failed.update((test.id(), "did not fail") for test in result.unexpectedSuccesses)
+    report = {
+        "ran": result.testsRun,
+        "omitted": omitted,
+        "failed": {name: text[-2000:] for name, text in failed.items()},
+        "skipped": {test.id(): reason for test, reason in result.skipped},
+    }
+    print("\n" + json.dumps(report))
+
+
+main(*sys.argv[1:])

@@ -1,0 +1,100 @@
+//! `cargo xtask conformance`: CPython's own test suite inside the sandbox.
+
+use crate::cargo::{cargo, watch};
+use crate::runtime;
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Patterns of tests that are left out, and why, by module.
+type Modules = BTreeMap<String, BTreeMap<String, String>>;
+
+/// Where a test suite is mounted.
+const GUEST: &str = "/usr/lib/python3.13/site-packages/test";
+
+#[derive(Deserialize)]
+struct Report {
+    ran: u64,
+    omitted: u64,
+    failed: BTreeMap<String, String>,
+    skipped: BTreeMap<String, String>,
+}
+
+pub(crate) fn conformance(repository: &Path, wanted: &[String]) -> Result<()> {
+    runtime::build(repository)?;
+    watch(cargo(repository).args(["build", "--quiet", "--package", "eryx-cli"]))?;
+    let suite = Suite {
+        program: repository.join(format!("target/debug/eryx{}", std::env::consts::EXE_SUFFIX)),
+        runner: repository.join("tests/conformance/runner.py"),
+        tests: runtime::python_source(repository)?.join("Lib/test"),
+    };
+    let path = repository.join("tests/conformance/modules.toml");
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let modules: Modules =
+        toml::from_str(&text).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut failed = 0;
+    for (module, left_out) in &modules {
+        if wanted.is_empty() || wanted.iter().any(|name| module.contains(name.as_str())) {
+            failed += suite.run(module, left_out)?;
+        }
+    }
+    if failed > 0 {
+        bail!("{failed} tests failed");
+    }
+    Ok(())
+}
+
+struct Suite {
+    program: PathBuf,
+    runner: PathBuf,
+    tests: PathBuf,
+}
+
+impl Suite {
+    /// Runs a module's tests and prints what came of them; returns how many
+    /// failed.
+    #[expect(clippy::print_stdout, reason = "the list is what was asked for")]
+    fn run(&self, module: &str, left_out: &BTreeMap<String, String>) -> Result<usize> {
+        let output = Command::new(&self.program)
+            .args(["run", "--timeout", "600", "--memory", "1024", "--output", "64", "-v"])
+            .arg(format!("{}:{GUEST}:ro", self.tests.display()))
+            .arg(&self.runner)
+            .arg(module)
+            .args(left_out.keys())
+            .output()
+            .with_context(|| format!("cannot start {}", self.program.display()))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let last = text.lines().last().unwrap_or_default();
+        let Ok(report) = serde_json::from_str::<Report>(last) else {
+            println!("{module}: did not come to its end\n{}", tail(&output.stderr));
+            return Ok(1);
+        };
+        let Report { ran, omitted, failed, skipped } = report;
+        let passed = ran - failed.len() as u64 - skipped.len() as u64;
+        println!(
+            "{module}: {passed} passed, {} failed, {} skipped, {omitted} left out",
+            failed.len(),
+            skipped.len()
+        );
+        for (test, reason) in &skipped {
+            println!("    skipped {test}: {reason}");
+        }
+        for (pattern, reason) in left_out {
+            println!("    left out {pattern}: {reason}");
+        }
+        for (test, traceback) in &failed {
+            println!("    FAILED {test}\n{traceback}");
+        }
+        Ok(failed.len())
+    }
+}
+
+fn tail(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(20)..].join("\n")
+}
