@@ -3,10 +3,14 @@
 
 mod asyncio;
 mod callbacks;
+mod clients;
 mod ends;
 mod files;
 mod guest;
+mod network;
+mod network_threats;
 mod packages;
+mod peers;
 mod programs;
 mod runtime_files;
 mod support;

@@ -11,11 +11,11 @@ PRELOADED = """
     collections collections.abc contextlib contextvars copy copyreg csv
     dataclasses datetime decimal difflib enum fnmatch fractions functools gc
     glob graphlib gzip hashlib heapq hmac html importlib importlib.util inspect
-    io ipaddress itertools json keyword linecache logging lzma math numbers
+    http.client io ipaddress itertools json keyword linecache logging lzma math numbers
     operator os os.path pathlib pickle platform pprint queue random re secrets
-    select selectors shlex shutil signal socket sqlite3 stat statistics string
+    select selectors shlex shutil signal socket sqlite3 ssl stat statistics string
     struct subprocess sys tempfile textwrap threading time token tokenize
-    traceback types typing unicodedata urllib.error urllib.parse uuid warnings
+    traceback types typing unicodedata urllib.error urllib.parse urllib.request uuid warnings
     weakref xml.etree.ElementTree zlib zoneinfo
 """.split()
 
@@ -34,6 +34,9 @@ def start():
 
     import importlib
 
+    import _eryx_select
+
+    _eryx_select.install()
     for name in PRELOADED:
         importlib.import_module(name)
     _warm_up()

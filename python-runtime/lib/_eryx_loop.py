@@ -1,37 +1,44 @@
 """The event loop: CPython's own, over the one import that waits."""
 
 import asyncio
-import asyncio.base_events
 import asyncio.events
+import asyncio.selector_events
+import selectors
 
+import _eryx_select
+import _eryx_socket
 import _eryx_wait
 
 
-class HostSelector:
-    """What `BaseEventLoop` asks for events. Whoever waits for an operation has
-    registered a function that schedules what is next."""
+class HostSelector(selectors._BaseSelectorImpl):
+    """What the loop asks for events. Sockets are told of as any selector does;
+    whoever waits for another operation has registered a function that schedules
+    what is next."""
 
     def __init__(self, loop):
+        super().__init__()
         self._loop = loop
 
-    def select(self, timeout):
+    def select(self, timeout=None):
         """Wait `timeout` seconds; without one, until something happens."""
+        ready = self._ready() if self._fd_to_key else ()
         try:
-            _eryx_wait.poll(timeout)
+            _eryx_wait.poll(0 if ready else timeout)
         except TimeoutError as stop:
             self._loop.end(stop)
-        return ()
+        return ready or (self._ready() if self._fd_to_key else ())
 
-    def close(self):
-        pass
+    def _ready(self):
+        keys = self._fd_to_key
+        wanted = {fd: key.events for fd, key in keys.items()}
+        return [(keys[fd], mask) for fd, mask in _eryx_select.ready(wanted)]
 
 
-class HostEventLoop(asyncio.base_events.BaseEventLoop):
-    """Timers, tasks, futures and operations of the host."""
+class HostEventLoop(asyncio.selector_events.BaseSelectorEventLoop):
+    """CPython's loop for sockets, without threads and signals."""
 
     def __init__(self):
-        super().__init__()
-        self._selector = HostSelector(self)
+        super().__init__(HostSelector(self))
         self._main = None
         self._stop = None
 
@@ -55,12 +62,32 @@ class HostEventLoop(asyncio.base_events.BaseEventLoop):
         self._stop = stop
         self._main.cancel()
 
-    def _process_events(self, event_list):
-        pass
+    def _make_self_pipe(self):
+        # There is one thread: whoever asks to be woken is awake.
+        self._internal_fds += 1
+
+    def _close_self_pipe(self):
+        self._internal_fds -= 1
 
     def _write_to_self(self):
-        # There is one thread: whoever asks to be woken is awake.
         pass
+
+    async def getaddrinfo(self, host, port, *, family=0, type=0, proto=0, flags=0):
+        addresses = _eryx_socket.numeric_addresses(host, family, flags)
+        if addresses is None:
+            operation = _eryx_socket.start_resolve(host)
+            await self._finished(operation)
+            addresses = _eryx_socket.of_family(_eryx_socket.end_resolve(operation), family)
+        return _eryx_socket.address_infos(addresses, port, type, proto, flags, host)
+
+    async def _finished(self, operation):
+        future = self.create_future()
+        _eryx_wait.register(operation, lambda: future.cancelled() or future.set_result(None))
+        try:
+            await future
+        except asyncio.CancelledError:
+            _eryx_wait.forget(operation)
+            raise
 
     def run_in_executor(self, executor, func, *args):
         """There are no threads. What would go to the default executor is called

@@ -33,6 +33,9 @@ PyObject *eryx_trace_throw(PyObject *module, PyObject *const *arguments, Py_ssiz
 void eryx_breaker_watch(bool watch);
 void eryx_breaker_hurry(void);
 
+/* net.c: the built-in module `_eryx_net`. */
+PyObject *PyInit__eryx_net(void);
+
 /* streams.c: sends descriptors 1 and 2 to the output import. */
 void eryx_open_streams(void);
 

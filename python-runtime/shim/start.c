@@ -62,7 +62,8 @@ static void start_interpreter(void) {
         abort();
     }
     PyImport_FrozenModules = eryx_frozen_modules;
-    if (PyImport_AppendInittab("_eryx", PyInit__eryx) < 0) {
+    if (PyImport_AppendInittab("_eryx", PyInit__eryx) < 0
+        || PyImport_AppendInittab("_eryx_net", PyInit__eryx_net) < 0) {
         abort();
     }
     PyConfig config;

@@ -18,6 +18,9 @@ def install():
         host.cancel = host.cancelled.append
         host.archive = lambda: memoryview(b"0123456789")
         sys.modules["_eryx"] = host
+        network = types.ModuleType("_eryx_net")
+        network.Failure = type("Failure", (Exception,), {})
+        sys.modules["_eryx_net"] = network
         # Appended: the stand-in for `_socket` must not hide the real one.
         sys.path.append(str(LIBRARY))
     return sys.modules["_eryx"]

@@ -12,7 +12,8 @@ use clap::{Parser, Subcommand};
 use exit::Exit;
 use std::process::ExitCode;
 
-/// Runs Python in a sandbox: no files, no network, limited time and memory.
+/// Runs Python in a sandbox: no files and no network but what it is given, limited time
+/// and memory.
 #[derive(Parser)]
 #[command(name = "eryx", version, about)]
 struct Arguments {

@@ -4,7 +4,10 @@ use crate::notice::show_compiling;
 use crate::report::Report;
 use crate::source::Source;
 use clap::Args;
-use eryx::{Error, ExecutionOutput, ResourceLimits, Sandbox, SandboxBuilder, VolumeMount};
+use eryx::{
+    Error, ExecutionOutput, NetConfig, NetRule, ResourceLimits, Sandbox, SandboxBuilder,
+    VolumeMount,
+};
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -42,6 +45,11 @@ pub(crate) struct Run {
     #[arg(short = 'v', long = "volume", value_name = "HOST:GUEST[:ro]", value_parser = volume)]
     volumes: Vec<VolumeMount>,
 
+    /// Let the program connect to a host: a name, `*.` and a name, an address or
+    /// a network, and ports after a colon (443 without). Can be given several times.
+    #[arg(long = "allow-host", value_name = "HOST[:PORTS]")]
+    allow_hosts: Vec<NetRule>,
+
     /// The Python file, `-` for standard input; then the program's arguments.
     #[arg(value_name = "FILE [ARGS]", trailing_var_arg = true, allow_hyphen_values = true)]
     program: Vec<String>,
@@ -77,6 +85,8 @@ impl Run {
     pub(crate) fn perform(mut self) -> ExitCode {
         let json = self.json;
         let volumes = std::mem::take(&mut self.volumes);
+        let hosts = std::mem::take(&mut self.allow_hosts);
+        let network = hosts.into_iter().fold(NetConfig::new(), NetConfig::allow_rule);
         let limits = self.limits();
         let Some((source, args)) = self.source() else {
             return complain(Exit::Usage, "name a file to run, `-` for standard input, or -c CODE");
@@ -88,6 +98,7 @@ impl Run {
         let sandbox = volumes
             .into_iter()
             .fold(Sandbox::embedded(), SandboxBuilder::volume)
+            .network(network)
             .limits(limits)
             .filename(source.argv0())
             .args(args)
@@ -131,7 +142,7 @@ impl Run {
 }
 
 fn execute(sandbox: &Sandbox, code: String) -> Result<ExecutionOutput, Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime {
         Ok(runtime) => runtime.block_on(sandbox.execute(code)),
         Err(error) => Err(Error::Instantiation(error.into())),

@@ -188,3 +188,18 @@ fn the_readme_s_example_runs() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(text(&output.stdout).contains("Hello, World"));
 }
+
+#[test]
+fn reaches_allowed_hosts_only() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let code = format!(
+        "import socket\ntry: print(socket.create_connection(('127.0.0.1', {})))\n\
+         except PermissionError: print('refused')",
+        listener.local_addr().unwrap().port()
+    );
+    assert_eq!(text(&eryx(&["run", "-c", &code]).stdout), "refused\n");
+    let output = eryx(&["run", "--allow-host", &address, "-c", &code]);
+    assert!(text(&output.stdout).starts_with("<socket.socket fd="), "{output:?}");
+    fails(&["run", "--allow-host", "http://a", "-c", "1"], 2, "`http://a` does not end in ports");
+}

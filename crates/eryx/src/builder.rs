@@ -1,4 +1,5 @@
 use crate::files::FilesSetup;
+use crate::network::NetworkSetup;
 use crate::{Sandbox, SandboxState, runtime};
 use eryx_core::{
     Callback, Callbacks, CompileEvent, Error, PythonExecutor, ResourceLimits, RunOptions,
@@ -18,12 +19,14 @@ use std::sync::Arc;
 /// | environment | empty |
 /// | callbacks | none |
 /// | files | of each run its own, in memory |
+/// | network | nothing can be reached |
 #[must_use = "nothing is loaded before `build`"]
 pub struct SandboxBuilder {
     runtime: Runtime,
     options: RunOptions,
     callbacks: Vec<Arc<dyn Callback>>,
     pub(crate) files: FilesSetup,
+    pub(crate) network: NetworkSetup,
     notice: Box<dyn Fn(CompileEvent)>,
 }
 
@@ -41,6 +44,7 @@ impl SandboxBuilder {
             options,
             callbacks: Vec::new(),
             files: FilesSetup::default(),
+            network: NetworkSetup::default(),
             notice: Box::new(|_| ()),
         }
     }
@@ -121,12 +125,13 @@ impl SandboxBuilder {
     pub fn build(mut self) -> Result<Sandbox, Error> {
         self.options.callbacks = Callbacks::new(self.callbacks)?;
         let files = self.files.open()?;
+        let reach = self.network.open(&mut self.options.environment)?;
         let executor = match self.runtime {
             Runtime::Embedded => runtime::embedded(self.notice)?,
             Runtime::Loaded(executor) => executor,
             Runtime::From(source) => runtime::load(source, self.notice)?,
         };
-        let executor = executor.with_state(move |ctx| SandboxState::with_files(ctx, &files));
+        let executor = executor.with_state(move |ctx| SandboxState::with(ctx, &files, &reach));
         Ok(Sandbox::new(executor, self.options))
     }
 }

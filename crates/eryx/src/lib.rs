@@ -15,6 +15,7 @@
 
 mod builder;
 mod files;
+mod network;
 #[cfg(feature = "packages")]
 mod packages;
 mod runtime;
@@ -36,6 +37,11 @@ pub use eryx_core::{
 };
 #[cfg(feature = "macros")]
 pub use eryx_macros::callback;
+#[cfg(feature = "net")]
+pub use eryx_net::{
+    AddressClass, Answer, Attempt, HostName, NameError, NetConfig, NetConfigError, NetCtx,
+    NetLimits, NetRule, Network, Ports, Resolver, RuleError, Secret, SystemResolver,
+};
 #[cfg(feature = "vfs")]
 pub use eryx_vfs::{
     ArcStorage, ConfigError, DirEntry, DirPerms, FileKind, FilePerms, FsError, FsResult,

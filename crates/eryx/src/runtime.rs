@@ -1,6 +1,7 @@
 //! The runtime that is built into the program, loaded once in a process.
 
 use crate::SandboxState;
+use crate::network::EXTENSIONS;
 use eryx_core::{CompileEvent, Error, ExecutorBuilder, PythonExecutor, RuntimeSource};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -34,7 +35,9 @@ pub(crate) fn load(
     source: RuntimeSource,
     notice: impl Fn(CompileEvent) + 'static,
 ) -> Result<PythonExecutor<SandboxState>, Error> {
-    ExecutorBuilder::new(source)
-        .on_compile(notice)
+    let builder = ExecutorBuilder::new(source).on_compile(notice);
+    EXTENSIONS
+        .iter()
+        .fold(builder, |builder, package| builder.extension(*package))
         .build_with(SandboxState::new, SandboxState::link)
 }

@@ -1,4 +1,5 @@
 use crate::files::{self, Files, Mounts};
+use crate::network::{self, Reach, Sockets};
 use eryx_core::{RuntimeCtx, RuntimeView};
 use std::fmt;
 use wasmtime::component::Linker;
@@ -10,22 +11,35 @@ pub struct SandboxState {
     wasi: WasiCtx,
     table: ResourceTable,
     files: Files,
+    sockets: Sockets,
 }
 
 impl SandboxState {
-    /// With nothing mounted.
+    /// With nothing mounted and nothing to be reached.
     pub(crate) fn new(runtime: RuntimeCtx) -> Self {
-        Self::with_files(runtime, &Mounts::default())
+        Self::with(runtime, &Mounts::default(), &Reach::default())
     }
 
-    pub(crate) fn with_files(runtime: RuntimeCtx, mounts: &Mounts) -> Self {
+    pub(crate) fn with(runtime: RuntimeCtx, mounts: &Mounts, reach: &Reach) -> Self {
         let wasi = runtime.wasi().build();
-        Self { runtime, wasi, table: ResourceTable::new(), files: Files::new(mounts) }
+        Self {
+            runtime,
+            wasi,
+            table: ResourceTable::new(),
+            files: Files::new(mounts),
+            sockets: Sockets::new(reach),
+        }
     }
 
     /// Links what is in the state besides the core's.
     pub(crate) fn link(linker: &mut Linker<Self>) -> wasmtime::Result<()> {
-        files::link(linker)
+        files::link(linker)?;
+        network::link(linker)
+    }
+
+    #[cfg(feature = "net")]
+    pub(crate) fn sockets(&mut self) -> &mut Sockets {
+        &mut self.sockets
     }
 
     #[cfg(feature = "vfs")]
@@ -39,6 +53,7 @@ impl fmt::Debug for SandboxState {
         f.debug_struct("SandboxState")
             .field("runtime", &self.runtime)
             .field("files", &self.files)
+            .field("sockets", &self.sockets)
             .finish_non_exhaustive()
     }
 }

@@ -15,7 +15,7 @@ impl World {
         let folder = repository.join("wit");
         let mut resolve = Resolve::default();
         let (package, _) = resolve.push_dir(&folder).context("the WIT files are not valid")?;
-        let id = resolve.select_world(&[package], Some("sandbox"))?;
+        let id = resolve.select_world(&[package], Some("guest"))?;
         Ok(Self { resolve, id })
     }
 
@@ -23,7 +23,12 @@ impl World {
     /// files, and an object file that says which interface they implement.
     pub(crate) fn write_bindings(&self, folder: &Path) -> Result<Vec<PathBuf>> {
         let mut files = wit_bindgen_core::Files::default();
-        wit_bindgen_c::Opts::default()
+        // The shim knows the interface by the name of core's own world.
+        let options = wit_bindgen_c::Opts {
+            rename_world: Some("sandbox".into()),
+            ..wit_bindgen_c::Opts::default()
+        };
+        options
             .build()
             .generate(&mut self.resolve.clone(), self.id, &mut files)
             .context("cannot generate the C bindings")?;

@@ -1,0 +1,154 @@
+use crate::NetLimits;
+use crate::bindings::eryx::net::types::{Code, Failure};
+use crate::error::failure;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
+/// What a run has left of its limits. Counted before anything moves.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
+    pub(crate) connections: Places,
+    pub(crate) sessions: Places,
+    lookups: AtomicU32,
+}
+
+impl Budget {
+    pub(crate) fn new(limits: &NetLimits) -> Self {
+        Self {
+            bytes_in: limits.bytes_in.into(),
+            bytes_out: limits.bytes_out.into(),
+            connections: Places::new("connections", limits),
+            sessions: Places::new("TLS sessions", limits),
+            lookups: limits.total.into(),
+        }
+    }
+
+    pub(crate) fn look_up(&self) -> Result<(), Failure> {
+        let taken = self.lookups.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
+        taken
+            .map(drop)
+            .map_err(|_| failure(Code::Limit, "this run has looked up as many names as it may"))
+    }
+
+    /// Moves bytes in: `read` is told how many it may take at most, and says
+    /// how many it did.
+    pub(crate) fn receive<E: From<OutOfBytes>>(
+        &self,
+        wanted: usize,
+        read: impl FnOnce(usize) -> Result<usize, E>,
+    ) -> Result<usize, E> {
+        spend(&self.bytes_in, wanted, read)
+    }
+
+    /// Moves bytes out, likewise.
+    pub(crate) fn send<E: From<OutOfBytes>>(
+        &self,
+        wanted: usize,
+        write: impl FnOnce(usize) -> Result<usize, E>,
+    ) -> Result<usize, E> {
+        spend(&self.bytes_out, wanted, write)
+    }
+}
+
+/// Takes from `left` before the bytes move and gives back what did not.
+fn spend<E: From<OutOfBytes>>(
+    left: &AtomicU64,
+    wanted: usize,
+    act: impl FnOnce(usize) -> Result<usize, E>,
+) -> Result<usize, E> {
+    let available = left.load(Relaxed);
+    if available == 0 && wanted > 0 {
+        return Err(OutOfBytes.into());
+    }
+    let granted = u64::try_from(wanted).unwrap_or(u64::MAX).min(available);
+    left.store(available - granted, Relaxed);
+    let moved = act(usize::try_from(granted).unwrap_or(wanted));
+    let used = moved.as_ref().map_or(0, |moved| u64::try_from(*moved).unwrap_or(u64::MAX));
+    left.store(available.saturating_sub(used), Relaxed);
+    moved
+}
+
+/// The budget for bytes is used up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OutOfBytes;
+
+impl From<OutOfBytes> for Failure {
+    fn from(_: OutOfBytes) -> Self {
+        failure(Code::Limit, "this run has moved as many bytes over the network as it may")
+    }
+}
+
+/// So many at once and so many in all.
+#[derive(Debug)]
+pub(crate) struct Places {
+    what: &'static str,
+    open: Arc<AtomicU32>,
+    most_open: u32,
+    left: AtomicU32,
+}
+
+impl Places {
+    fn new(what: &'static str, limits: &NetLimits) -> Self {
+        Self { what, open: Arc::default(), most_open: limits.open, left: limits.total.into() }
+    }
+
+    pub(crate) fn take(&self) -> Result<Place, Failure> {
+        if self.left.load(Relaxed) == 0 {
+            let message = format!("this run has made as many {} as it may", self.what);
+            return Err(failure(Code::Limit, message));
+        }
+        if self.open.load(Relaxed) >= self.most_open {
+            let message = format!("{} {} are open, as many as may be", self.most_open, self.what);
+            return Err(failure(Code::Limit, message));
+        }
+        self.left.fetch_sub(1, Relaxed);
+        self.open.fetch_add(1, Relaxed);
+        Ok(Place(Arc::clone(&self.open)))
+    }
+}
+
+/// One of those open; it is free again when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Place(Arc<AtomicU32>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_charged_before_they_move() {
+        let budget = Budget::new(&NetLimits { bytes_in: 5, ..NetLimits::default() });
+        let read = |most: usize| -> Result<usize, Failure> { Ok(most.min(3)) };
+        assert_eq!(budget.receive(10, read).unwrap(), 3);
+        assert_eq!(budget.receive(10, read).unwrap(), 2);
+        assert_eq!(budget.receive(10, read).unwrap_err().code, Code::Limit);
+        assert_eq!(budget.receive(0, read).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_failed_move_costs_nothing() {
+        let budget = Budget::new(&NetLimits { bytes_out: 5, ..NetLimits::default() });
+        let failed = budget.send(5, |_| Err(failure(Code::Reset, "")));
+        assert_eq!(failed.unwrap_err().code, Code::Reset);
+        assert_eq!(budget.send(9, Ok::<usize, Failure>).unwrap(), 5);
+    }
+
+    #[test]
+    fn places_at_once_and_in_all() {
+        let budget = Budget::new(&NetLimits { open: 1, total: 2, ..NetLimits::default() });
+        let first = budget.connections.take().unwrap();
+        assert!(budget.connections.take().is_err());
+        drop(first);
+        drop(budget.connections.take().unwrap());
+        assert!(budget.connections.take().is_err());
+        assert!(budget.sessions.take().is_ok());
+    }
+}

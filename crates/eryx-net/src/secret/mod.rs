@@ -1,0 +1,112 @@
+//! Secrets that the guest can use and never sees.
+
+mod rewriter;
+
+pub(crate) use rewriter::Rewriter;
+
+use crate::error::NetConfigError;
+use crate::policy::{HostName, NetRule};
+use std::fmt;
+use std::sync::Arc;
+
+/// A secret: the guest has a placeholder, the server gets the value.
+///
+/// The value is put in the placeholder's place in HTTP/1.1 requests, inside TLS
+/// with a verified server that `hosts` matches, when the request's own `Host`
+/// is that server. In header values at first; in the path, the query and the
+/// body when told so. Everywhere else the placeholder stays what it is. A server
+/// that repeats the value in its answer tells it to the guest.
+///
+/// ```
+/// use eryx_net::Secret;
+///
+/// let secret = Secret::new("API_KEY", "s3cr3t", ["api.example.com".parse()?])?;
+/// assert!(!format!("{secret:?}").contains("s3cr3t"));
+/// assert!(Secret::new("API_KEY", "two\r\nlines", []).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Secret {
+    name: String,
+    value: Arc<str>,
+    placeholder: String,
+    hosts: Vec<NetRule>,
+    in_target: bool,
+    in_body: bool,
+}
+
+impl Secret {
+    /// A secret for the servers that `hosts` name.
+    ///
+    /// # Errors
+    /// [`NetConfigError::Secret`] if the value is empty or has characters other
+    /// than visible ASCII and spaces.
+    pub fn new(
+        name: impl Into<String>,
+        value: impl Into<String>,
+        hosts: impl IntoIterator<Item = NetRule>,
+    ) -> Result<Self, NetConfigError> {
+        let (name, value) = (name.into(), value.into());
+        if value.is_empty() {
+            return Err(NetConfigError::Secret { name, reason: "its value is empty" });
+        }
+        if !value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            let reason = "its value may hold visible ASCII characters and spaces only, no line end";
+            return Err(NetConfigError::Secret { name, reason });
+        }
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(NetConfigError::Randomness)?;
+        let placeholder = format!("eryx_secret_{:032x}", u128::from_ne_bytes(random));
+        let hosts = hosts.into_iter().collect();
+        Ok(Self { name, value: value.into(), placeholder, hosts, in_target: false, in_body: false })
+    }
+
+    /// Puts the value into paths and queries, too, percent-encoded.
+    #[must_use]
+    pub fn in_path_and_query(mut self) -> Self {
+        self.in_target = true;
+        self
+    }
+
+    /// Puts the value into bodies, too: those of at most 1 MiB that come with
+    /// their `Content-Length`.
+    #[must_use]
+    pub fn in_body(mut self) -> Self {
+        self.in_body = true;
+        self
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the guest has in its place; random, made with the secret.
+    pub fn placeholder(&self) -> &str {
+        &self.placeholder
+    }
+
+    fn is_for(&self, host: &HostName) -> bool {
+        self.hosts.iter().any(|rule| rule.names(host))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Secret")
+            .field("name", &self.name)
+            .field("hosts", &self.hosts)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Refuses two secrets of one name.
+pub(crate) fn check_distinct(secrets: &[Secret]) -> Result<(), NetConfigError> {
+    for (number, secret) in secrets.iter().enumerate() {
+        if secrets.iter().take(number).any(|other| other.name == secret.name) {
+            let reason = "there are two of this name";
+            return Err(NetConfigError::Secret { name: secret.name.clone(), reason });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,764 @@
+"""Sockets over the host's network, in the form that the C module `_socket` has on
+a system: see `_socket`."""
+
+import errno
+import time
+
+import _eryx_net
+import _eryx_wait
+
+AF_UNSPEC, AF_INET, AF_INET6 = 0, 2, 10
+SOCK_STREAM, SOCK_DGRAM, SOCK_RAW = 1, 2, 3
+SOCK_NONBLOCK, SOCK_CLOEXEC = 2048, 524288
+SOL_SOCKET, SOL_TCP, SOMAXCONN = 1, 6, 128
+SO_REUSEADDR, SO_TYPE, SO_ERROR, SO_BROADCAST = 2, 3, 4, 6
+SO_SNDBUF, SO_RCVBUF, SO_KEEPALIVE, SO_LINGER, SO_REUSEPORT = 7, 8, 9, 13, 15
+IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_IPV6 = 0, 6, 17, 41
+TCP_NODELAY, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT = 1, 4, 5, 6, 18
+IPV6_V6ONLY = 26
+SHUT_RD, SHUT_WR, SHUT_RDWR = 0, 1, 2
+MSG_PEEK, MSG_DONTWAIT, MSG_WAITALL, MSG_NOSIGNAL = 2, 64, 256, 16384
+AI_PASSIVE, AI_CANONNAME, AI_NUMERICHOST, AI_NUMERICSERV = 1, 2, 4, 1024
+AI_ADDRCONFIG, AI_V4MAPPED, AI_ALL = 32, 8, 16
+EAI_BADFLAGS, EAI_NONAME, EAI_AGAIN, EAI_FAIL = -1, -2, -3, -4
+EAI_FAMILY, EAI_SOCKTYPE, EAI_SERVICE, EAI_MEMORY = -6, -7, -8, -10
+NI_NUMERICHOST, NI_NUMERICSERV, NI_NAMEREQD, NI_DGRAM = 1, 2, 8, 16
+INADDR_ANY, INADDR_LOOPBACK, INADDR_BROADCAST, INADDR_NONE = 0, 0x7F000001, 0xFFFFFFFF, 0xFFFFFFFF
+has_ipv6 = True
+
+error = OSError
+timeout = TimeoutError
+
+_default_timeout = None
+
+
+class gaierror(OSError):
+    pass
+
+
+class herror(OSError):
+    pass
+
+
+Failure = _eryx_net.Failure
+
+# Codes of `eryx:net/types`, in its order.
+(
+    DENIED,
+    LIMIT,
+    INVALID,
+    CLOSED,
+    UNFINISHED,
+    WANT_READ,
+    WANT_WRITE,
+    REFUSED,
+    RESET,
+    ABORTED,
+    BROKEN,
+    UNREACHABLE,
+    TIMED_OUT,
+    UNKNOWN_NAME,
+    NO_NAME_SERVICE,
+    CERTIFICATE,
+    PROTOCOL,
+    TRUNCATED,
+    OTHER,
+) = range(19)
+
+_ERRNO = {
+    DENIED: errno.EPERM,
+    LIMIT: errno.EDQUOT,
+    INVALID: errno.EINVAL,
+    CLOSED: errno.ENOTCONN,
+    WANT_READ: errno.EAGAIN,
+    WANT_WRITE: errno.EAGAIN,
+    REFUSED: errno.ECONNREFUSED,
+    RESET: errno.ECONNRESET,
+    ABORTED: errno.ECONNABORTED,
+    BROKEN: errno.EPIPE,
+    UNREACHABLE: errno.EHOSTUNREACH,
+    TIMED_OUT: errno.ETIMEDOUT,
+}
+
+
+def os_error(failure):
+    """The exception that CPython's own module would raise."""
+    code, message = failure.args
+    if code == UNKNOWN_NAME:
+        return gaierror(EAI_NONAME, "Name or service not known")
+    if code == NO_NAME_SERVICE:
+        return gaierror(EAI_AGAIN, "Temporary failure in name resolution")
+    return OSError(_ERRNO.get(code, errno.EIO), message or "Resource temporarily unavailable")
+
+
+def _require_network():
+    import _eryx_run
+
+    if not _eryx_run.has_extension("eryx:net"):
+        raise PermissionError(errno.EPERM, "the sandbox has no network")
+
+
+def _refuse(what):
+    _require_network()
+    raise PermissionError(errno.EPERM, f"the sandbox has no {what}: only TCP connections")
+
+
+# Reading and writing, as a mask.
+READ, WRITE = 1, 2
+
+
+class Descriptor:
+    """What a descriptor stands for: one connection, being made or made."""
+
+    __slots__ = ("connection", "connecting", "error", "users", "options", "watching")
+
+    def __init__(self):
+        self.connection = None
+        # The operation that makes the connection, and the address.
+        self.connecting = None
+        self.error = None
+        self.users = 1
+        self.options = {}
+        # Operations that have not told that reading or writing is possible.
+        self.watching = {}
+
+    def connect(self, host, port):
+        """Start to connect to an address."""
+        if self.connection is not None:
+            raise OSError(errno.EISCONN, "Transport endpoint is already connected")
+        if self.connecting is not None:
+            raise OSError(errno.EALREADY, "Operation already in progress")
+        try:
+            operation = _eryx_net.connect(host, port)
+        except Failure as failure:
+            raise os_error(failure) from None
+        self.connecting = operation
+        _eryx_wait.register(operation, self._connected)
+
+    def _connected(self):
+        operation, self.connecting = self.connecting, None
+        try:
+            self.connection = _eryx_net.take_connection(operation)
+            if self.options.get((IPPROTO_TCP, TCP_NODELAY)):
+                _eryx_net.set_no_delay(self.connection, True)
+        except Failure as failure:
+            self.error = os_error(failure)
+
+    def take_error(self):
+        error, self.error = self.error, None
+        return error
+
+    def require_connection(self):
+        if self.connection is None:
+            raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+        return self.connection
+
+    def ready(self, mask):
+        """What of `mask` is possible now; the rest is being watched."""
+        if self.connecting is not None:
+            return 0
+        if self.connection is None:
+            return mask
+        ready = 0
+        if mask & READ and self._possible(READ, _eryx_net.readable):
+            ready = READ
+        if mask & WRITE and self._possible(WRITE, _eryx_net.writable):
+            ready |= WRITE
+        return ready
+
+    def _possible(self, which, ask):
+        watching = self.watching
+        if which in watching:
+            return False
+        try:
+            operation = ask(self.connection)
+        except Failure as failure:
+            if failure.args[0] == LIMIT:
+                raise os_error(failure) from None
+            # Whoever tries will learn what it is.
+            return True
+        if operation is None:
+            return True
+        watching[which] = operation
+        _eryx_wait.register(operation, lambda: watching.pop(which, None))
+        return False
+
+    def wait(self, mask, end):
+        """Wait until something of `mask`, one of `READ` and `WRITE`, is possible;
+        False if it is not by the time `end`, which may be None."""
+        watching = self.watching
+        if self.ready(mask):
+            return True
+        while mask in watching or self.connecting is not None:
+            if end is None:
+                _eryx_wait.poll(None)
+                continue
+            left = end - time.monotonic()
+            if left <= 0:
+                return False
+            _eryx_wait.poll(left)
+        return True
+
+    def wait_or_raise(self, mask, end):
+        """As `wait`, for a socket."""
+        if not self.wait(mask, end):
+            raise TimeoutError("timed out")
+
+    def close(self):
+        self.users -= 1
+        if self.users:
+            return
+        if self.connecting is not None:
+            _eryx_wait.forget(self.connecting)
+            self.connecting = None
+        for operation in self.watching.values():
+            _eryx_wait.forget(operation)
+        self.watching.clear()
+        if self.connection is not None:
+            _eryx_net.close(self.connection)
+            self.connection = None
+
+
+# Numbers apart from those of files.
+descriptors = {}
+_last = 1 << 20
+
+
+def _add(descriptor):
+    global _last
+    _last += 1
+    descriptors[_last] = descriptor
+    return _last
+
+
+def descriptor_of(fd):
+    try:
+        return descriptors[fd]
+    except KeyError:
+        raise OSError(errno.EBADF, "Bad file descriptor") from None
+
+
+class socket:
+    """A TCP socket that connects."""
+
+    __slots__ = ("_fd", "_family", "_type", "_proto", "_timeout")
+
+    def __init__(self, family=-1, type=-1, proto=-1, fileno=None):
+        self._fd = -1
+        _require_network()
+        if family == -1:
+            family = AF_INET
+        if type == -1:
+            type = SOCK_STREAM
+        if proto == -1:
+            proto = 0
+        self._family, self._proto = family, proto
+        self._type = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)
+        self._timeout = 0.0 if type & SOCK_NONBLOCK else _default_timeout
+        if fileno is not None:
+            descriptor_of(fileno)
+            self._fd = fileno
+            return
+        if family not in (AF_INET, AF_INET6):
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+        if self._type != SOCK_STREAM:
+            _refuse("datagrams and raw sockets")
+        if proto not in (0, IPPROTO_TCP):
+            raise OSError(errno.EPROTONOSUPPORT, "Protocol not supported")
+        self._fd = _add(Descriptor())
+
+    def __repr__(self):
+        return (
+            f"<socket object, fd={self._fd}, family={self._family}, "
+            f"type={self._type}, proto={self._proto}>"
+        )
+
+    def __del__(self):
+        if getattr(self, "_fd", -1) != -1:
+            import warnings
+
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
+            self.close()
+
+    # A subclass hides these behind its own, so the values have other names.
+    family = property(lambda self: self._family)
+    type = property(lambda self: self._type)
+    proto = property(lambda self: self._proto)
+    timeout = property(lambda self: self._timeout)
+
+    def _end(self):
+        return None if self._timeout is None else time.monotonic() + self._timeout
+
+    # Connecting.
+
+    def connect(self, address, /):
+        descriptor = descriptor_of(self._fd)
+        host, port = self._peer(address)
+        descriptor.connect(host, port)
+        if self._timeout == 0:
+            raise BlockingIOError(errno.EINPROGRESS, "Operation now in progress")
+        end = self._end()
+        while descriptor.connecting is not None:
+            left = None if end is None else end - time.monotonic()
+            if left is not None and left <= 0:
+                _eryx_wait.forget(descriptor.connecting)
+                descriptor.connecting = None
+                raise TimeoutError("timed out")
+            _eryx_wait.poll(left)
+        error = descriptor.take_error()
+        if error is not None:
+            raise error
+
+    def connect_ex(self, address, /):
+        try:
+            self.connect(address)
+        except gaierror:
+            raise
+        except OSError as error:
+            if error.errno is None:
+                return errno.EAGAIN
+            return error.errno
+        return 0
+
+    def _peer(self, address):
+        """The numeric address and the port of what was passed to `connect`."""
+        if not isinstance(address, tuple):
+            raise TypeError(
+                f"connect(): AF_INET address must be tuple, not {type(address).__name__}"
+            )
+        if not 2 <= len(address) <= (2 if self._family == AF_INET else 4):
+            raise TypeError("connect(): AF_INET address must be a pair (host, port)")
+        host, port = address[:2]
+        if not isinstance(port, int):
+            raise TypeError(f"'{type(port).__name__}' object cannot be interpreted as an integer")
+        if not 0 <= port <= 0xFFFF:
+            raise OverflowError("connect(): port must be 0-65535.")
+        return resolve(host, self._family)[0], port
+
+    def bind(self, address, /):
+        _refuse("sockets that others can reach")
+
+    def listen(self, backlog=128, /):
+        _refuse("sockets that others can reach")
+
+    def _accept(self):
+        _refuse("sockets that others can reach")
+
+    # Receiving.
+
+    def recv(self, bufsize, flags=0, /):
+        if bufsize < 0:
+            raise ValueError("negative buffersize in recv")
+        data = self._recv(bufsize, flags)
+        if flags & MSG_WAITALL and not flags & MSG_PEEK:
+            while data and len(data) < bufsize:
+                more = self._recv(bufsize - len(data), flags)
+                if not more:
+                    break
+                data += more
+        return data
+
+    def _recv(self, size, flags):
+        descriptor = descriptor_of(self._fd)
+        connection = descriptor.require_connection()
+        if size == 0:
+            return b""
+        size = min(size, 1 << 20)
+        end = None
+        while True:
+            try:
+                return _eryx_net.receive(connection, size, flags & MSG_PEEK)
+            except Failure as failure:
+                if failure.args[0] != WANT_READ or self._timeout == 0 or flags & MSG_DONTWAIT:
+                    raise os_error(failure) from None
+            end = self._end() if end is None else end
+            descriptor.wait_or_raise(READ, end)
+
+    def recv_into(self, buffer, nbytes=0, flags=0):
+        with memoryview(buffer) as view, view.cast("B") as room:
+            if nbytes < 0:
+                raise ValueError("negative buffersize in recv_into")
+            if nbytes > len(room):
+                raise ValueError("buffer too small for requested bytes")
+            data = self.recv(nbytes or len(room), flags)
+            room[: len(data)] = data
+            return len(data)
+
+    def recvfrom(self, bufsize, flags=0, /):
+        return self.recv(bufsize, flags), None
+
+    def recvfrom_into(self, buffer, nbytes=0, flags=0):
+        return self.recv_into(buffer, nbytes, flags), None
+
+    # Sending.
+
+    def send(self, data, flags=0, /):
+        return self._send(data, self._end(), flags)
+
+    def _send(self, data, end, flags):
+        descriptor = descriptor_of(self._fd)
+        connection = descriptor.connection
+        if connection is None:
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+        while True:
+            try:
+                return _eryx_net.send(connection, data)
+            except Failure as failure:
+                if failure.args[0] != WANT_WRITE or self._timeout == 0 or flags & MSG_DONTWAIT:
+                    raise os_error(failure) from None
+            descriptor.wait_or_raise(WRITE, end)
+
+    def sendall(self, data, flags=0, /):
+        end = self._end()
+        with memoryview(data) as view, view.cast("B") as rest:
+            sent = 0
+            while sent < len(rest):
+                sent += self._send(rest[sent : sent + (1 << 20)], end, flags)
+
+    def sendto(self, data, *arguments):
+        if self._type != SOCK_STREAM:
+            _refuse("datagrams")
+        return self.send(data)
+
+    def sendmsg(self, buffers, ancdata=(), flags=0, address=None, /):
+        if ancdata:
+            raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+        return self.send(b"".join(buffers), flags)
+
+    # Everything else.
+
+    def setsockopt(self, level, option, value, optlen=None, /):
+        descriptor = descriptor_of(self._fd)
+        descriptor.options[level, option] = value
+        if (level, option) == (IPPROTO_TCP, TCP_NODELAY) and descriptor.connection is not None:
+            try:
+                _eryx_net.set_no_delay(descriptor.connection, bool(value))
+            except Failure as failure:
+                raise os_error(failure) from None
+
+    def getsockopt(self, level, option, buflen=0, /):
+        descriptor = descriptor_of(self._fd)
+        if (level, option) == (SOL_SOCKET, SO_ERROR):
+            error = descriptor.take_error()
+            value = 0 if error is None else error.errno
+        elif (level, option) == (SOL_SOCKET, SO_TYPE):
+            value = self._type
+        else:
+            value = descriptor.options.get((level, option), 0)
+        if buflen and isinstance(value, int):
+            return value.to_bytes(4, "little")[:buflen]
+        return value
+
+    def settimeout(self, timeout, /):
+        if timeout is not None:
+            timeout = float(timeout)
+            if timeout < 0:
+                raise ValueError("Timeout value out of range")
+        self._timeout = timeout
+
+    def gettimeout(self):
+        return self._timeout
+
+    def setblocking(self, flag, /):
+        self._timeout = None if flag else 0.0
+
+    def getblocking(self):
+        return self._timeout != 0
+
+    def getpeername(self):
+        return self._ends(1)
+
+    def getsockname(self):
+        if descriptor_of(self._fd).connection is None:
+            return ("0.0.0.0", 0) if self._family == AF_INET else ("::", 0, 0, 0)
+        return self._ends(0)
+
+    def _ends(self, which):
+        try:
+            host, port = _eryx_net.ends(descriptor_of(self._fd).require_connection())[which]
+        except Failure as failure:
+            raise os_error(failure) from None
+        return _sockaddr(self._family, host, port)
+
+    def shutdown(self, how, /):
+        if how not in (SHUT_RD, SHUT_WR, SHUT_RDWR):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        try:
+            _eryx_net.shut_down(descriptor_of(self._fd).require_connection(), how)
+        except Failure as failure:
+            raise os_error(failure) from None
+
+    def fileno(self):
+        return self._fd
+
+    def detach(self):
+        fd, self._fd = self._fd, -1
+        return fd
+
+    def close(self):
+        fd, self._fd = self._fd, -1
+        if fd != -1:
+            close(fd)
+
+
+SocketType = socket
+
+
+def close(fd, /):
+    descriptor = descriptor_of(fd)
+    del descriptors[fd]
+    descriptor.close()
+
+
+def dup(fd, /):
+    descriptor = descriptor_of(fd)
+    descriptor.users += 1
+    return _add(descriptor)
+
+
+def socketpair(family=None, type=SOCK_STREAM, proto=0):
+    _refuse("pairs of sockets")
+
+
+def getdefaulttimeout():
+    return _default_timeout
+
+
+def setdefaulttimeout(timeout):
+    global _default_timeout
+    if timeout is not None:
+        timeout = float(timeout)
+        if timeout < 0:
+            raise ValueError("Timeout value out of range")
+    _default_timeout = timeout
+
+
+# Names.
+
+
+def _family_of(host):
+    """The family of a numeric address in its usual form, or None."""
+    for family in (AF_INET, AF_INET6):
+        try:
+            inet_pton(family, host)
+            return family
+        except OSError:
+            pass
+    return None
+
+
+def _text(host):
+    """A host name as the host wants it."""
+    if isinstance(host, (bytes, bytearray)):
+        return bytes(host).decode("ascii", "surrogateescape")
+    if not isinstance(host, str):
+        raise TypeError("getaddrinfo() argument 1 must be string or None")
+    if "\0" in host:
+        raise ValueError("embedded null character")
+    return host if host.isascii() else host.encode("idna").decode("ascii")
+
+
+def start_resolve(host):
+    """Start to look up a name; returns the operation."""
+    _require_network()
+    try:
+        return _eryx_net.resolve(_text(host))
+    except Failure as failure:
+        raise os_error(failure) from None
+
+
+def end_resolve(operation):
+    """The addresses that a finished look-up found."""
+    try:
+        return _eryx_net.take_addresses(operation)
+    except Failure as failure:
+        raise os_error(failure) from None
+
+
+def resolve(host, family):
+    """The addresses of a name or an address, of `family` if it is not 0."""
+    text = _text(host)
+    if text == "":
+        text = "0.0.0.0" if family != AF_INET6 else "::"
+    own = _family_of(text)
+    if own is not None:
+        if family not in (AF_UNSPEC, own):
+            raise gaierror(-9, "Address family for hostname not supported")
+        return [text]
+    operation = start_resolve(host)
+    _eryx_wait.wait(operation)
+    return of_family(end_resolve(operation), family)
+
+
+def of_family(addresses, family):
+    found = [a for a in addresses if family in (AF_UNSPEC, AF_INET6 if ":" in a else AF_INET)]
+    if not found:
+        raise gaierror(-5, "No address associated with hostname")
+    return found
+
+
+_SERVICES = {
+    "ftp": 21, "ssh": 22, "smtp": 25, "domain": 53, "http": 80, "pop3": 110, "ntp": 123,
+    "imap": 143, "imap2": 143, "https": 443, "submissions": 465, "submission": 587,
+    "imaps": 993, "pop3s": 995, "mysql": 3306, "postgresql": 5432, "redis": 6379,
+}  # fmt: skip
+
+
+def _port(port, flags):
+    if port is None:
+        return 0
+    if isinstance(port, int):
+        return port & 0xFFFF
+    if isinstance(port, bytes):
+        port = port.decode()
+    if not isinstance(port, str):
+        raise OSError("Int or String expected")
+    if port == "":
+        return 0
+    if port.isdecimal() and port.isascii():
+        return int(port) & 0xFFFF
+    if flags & AI_NUMERICSERV or port not in _SERVICES:
+        raise gaierror(EAI_SERVICE, "Servname not supported for ai_socktype")
+    return _SERVICES[port]
+
+
+def numeric_addresses(host, family, flags):
+    """The addresses where no name has to be looked up, or None."""
+    if host is None:
+        both = ("0.0.0.0", "::") if flags & AI_PASSIVE else ("127.0.0.1", "::1")
+        return of_family(both, family)
+    text = _text(host)
+    if text and _family_of(text) is None:
+        if flags & AI_NUMERICHOST:
+            raise gaierror(EAI_NONAME, "Name or service not known")
+        return None
+    return resolve(text, family)
+
+
+def address_infos(addresses, port, type, proto, flags, host):
+    """The answer of `getaddrinfo`."""
+    port = _port(port, flags)
+    if type not in (0, SOCK_STREAM, SOCK_DGRAM, SOCK_RAW):
+        raise gaierror(EAI_SOCKTYPE, "ai_socktype not supported")
+    type = type or (SOCK_DGRAM if proto == IPPROTO_UDP else SOCK_STREAM)
+    proto = proto or {SOCK_STREAM: IPPROTO_TCP, SOCK_DGRAM: IPPROTO_UDP}.get(type, 0)
+    name = _text(host) if flags & AI_CANONNAME and host else ""
+    infos = []
+    for address in addresses:
+        family = AF_INET6 if ":" in address else AF_INET
+        infos.append((family, type, proto, name, _sockaddr(family, address, port)))
+        name = ""
+    return infos
+
+
+def _sockaddr(family, host, port):
+    return (host, port, 0, 0) if family == AF_INET6 else (host, port)
+
+
+def getaddrinfo(host, port, family=0, type=0, proto=0, flags=0):
+    if family not in (AF_UNSPEC, AF_INET, AF_INET6):
+        raise gaierror(EAI_FAMILY, "ai_family not supported")
+    addresses = numeric_addresses(host, family, flags)
+    if addresses is None:
+        addresses = resolve(host, family)
+    return address_infos(addresses, port, type, proto, flags, host)
+
+
+def getnameinfo(sockaddr, flags, /):
+    host, port = sockaddr[:2]
+    if _family_of(host) is None:
+        raise gaierror(EAI_NONAME, "Name or service not known")
+    if flags & NI_NAMEREQD:
+        raise gaierror(EAI_NONAME, "Name or service not known")
+    return host, str(port)
+
+
+def gethostbyname(host, /):
+    return resolve(host, AF_INET)[0]
+
+
+def gethostbyname_ex(host, /):
+    return host, [], resolve(host, AF_INET)
+
+
+def gethostbyaddr(host, /):
+    _require_network()
+    raise herror(1, "Unknown host")
+
+
+def gethostname():
+    return "localhost"
+
+
+def getservbyname(name, protocol=None, /):
+    if name not in _SERVICES:
+        raise OSError("service/proto not found")
+    return _SERVICES[name]
+
+
+def getservbyport(port, protocol=None, /):
+    for name, number in _SERVICES.items():
+        if number == port:
+            return name
+    raise OSError("port/proto not found")
+
+
+def getprotobyname(name, /):
+    return {"ip": 0, "icmp": 1, "tcp": 6, "udp": 17}[name]
+
+
+# Numbers.
+
+
+def htons(x, /):
+    return int.from_bytes(x.to_bytes(2, "big"), "little")
+
+
+def htonl(x, /):
+    return int.from_bytes(x.to_bytes(4, "big"), "little")
+
+
+ntohs, ntohl = htons, htonl
+
+
+def inet_aton(text, /):
+    parts = text.split(".")
+    try:
+        if len(parts) == 4:
+            return bytes(int(part) for part in parts)
+    except ValueError:
+        pass
+    raise OSError("illegal IP address string passed to inet_aton")
+
+
+def inet_ntoa(packed, /):
+    if len(packed) != 4:
+        raise ValueError("packed IP wrong length")
+    return ".".join(map(str, packed))
+
+
+def inet_pton(family, text, /):
+    import ipaddress
+
+    try:
+        if family == AF_INET:
+            return ipaddress.IPv4Address(text).packed
+        if family == AF_INET6 and "%" not in text:
+            return ipaddress.IPv6Address(text).packed
+    except ValueError:
+        pass
+    if family not in (AF_INET, AF_INET6):
+        raise OSError(errno.EAFNOSUPPORT, "unknown address family")
+    raise OSError("illegal IP address string passed to inet_pton")
+
+
+def inet_ntop(family, packed, /):
+    import ipaddress
+
+    kinds = {AF_INET: ipaddress.IPv4Address, AF_INET6: ipaddress.IPv6Address}
+    if family not in kinds:
+        raise ValueError(f"unknown address family {family}")
+    try:
+        return str(kinds[family](bytes(packed)))
+    except ValueError:
+        raise ValueError("invalid length of packed IP address string") from None

@@ -1,0 +1,359 @@
+//! Clients from wheels, as they are, against real servers.
+//!
+//! Wheels are installed by pip, once, pinned by hash. nginx, Redis and
+//! PostgreSQL are used where the machine has them; a test that finds no server
+//! says so and ends.
+
+#![expect(clippy::print_stdout, reason = "a test that is skipped says why")]
+
+use crate::peers::{Authority, Server, http, trusting};
+use crate::support::repository;
+use eryx::{Error, NetConfig, NetLimits, ResourceLimits, Sandbox, VolumeMount};
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// The folder with the wheels' contents, or none where there is no pip.
+fn wheels() -> Option<PathBuf> {
+    let pip = Command::new("python3").args(["-m", "pip", "--version"]).output();
+    if !pip.is_ok_and(|ended| ended.status.success()) {
+        println!("skipped: there is no python3 with pip to install the wheels");
+        return None;
+    }
+    let list = repository().join("tests/clients/requirements.txt");
+    let wanted = fs::read_to_string(&list).unwrap();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients");
+    let made = folder.join("requirements.txt");
+    fs::create_dir_all(&folder).unwrap();
+    // Tests are processes of their own: one installs, the others wait for it.
+    let lock = fs::File::create(folder.join("lock")).unwrap();
+    lock.lock().unwrap();
+    if fs::read_to_string(&made).ok().as_deref() == Some(wanted.as_str()) {
+        return Some(folder.join("site"));
+    }
+    let _ = fs::remove_dir_all(folder.join("site"));
+    let installed = Command::new("python3")
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"])
+        .args(["--require-hashes", "--only-binary", ":all:", "--no-compile"])
+        .args(["--python-version", "3.13", "--platform", "any", "--implementation", "py"])
+        .args(["--abi", "none", "--target"])
+        .arg(folder.join("site"))
+        .arg("-r")
+        .arg(&list)
+        .status()
+        .unwrap();
+    assert!(installed.success(), "pip could not install the wheels");
+    fs::write(made, wanted).unwrap();
+    Some(folder.join("site"))
+}
+
+/// Runs a program that can import what is in the wheels.
+async fn run(wheels: &Path, network: NetConfig, code: &str, port: u16) -> String {
+    let code = format!(
+        "import sys\nsys.path.insert(0, '/site')\n{}",
+        code.replace("PORT", &port.to_string())
+    );
+    let limits = ResourceLimits::default().with_timeout(Duration::from_mins(1));
+    let sandbox = Sandbox::embedded()
+        .network(network)
+        .limits(limits)
+        .volume(VolumeMount::read_only(wheels, "/site"))
+        .build()
+        .unwrap();
+    match sandbox.execute(code).await {
+        Ok(output) => output.stdout.into_string(),
+        Err(Error::Execution(raised)) => panic!("{}\n{}", raised.output.stdout, raised.traceback),
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+/// A program of the machine, if it is there.
+fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let more = ["/usr/sbin".into(), "/usr/local/sbin".into()];
+    let found = std::env::split_paths(&path).chain(more).map(|folder| folder.join(name));
+    let found = found.into_iter().find(|file| file.is_file());
+    if found.is_none() {
+        println!("skipped: there is no {name} on this machine");
+    }
+    found
+}
+
+/// A server that ends with the test.
+struct Peer {
+    child: Child,
+    port: u16,
+    _folder: tempfile::TempDir,
+}
+
+impl Peer {
+    /// Starts what `command` makes of a free port and an empty folder, and waits
+    /// until it listens.
+    fn start(command: impl FnOnce(u16, &Path) -> Command) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let mut command = command(port, folder.path());
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        let mut peer = Self { child, port, _folder: folder };
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            if let Some(ended) = peer.child.try_wait().unwrap() {
+                panic!("the server ended: {ended}");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        peer
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An authority, and a server's certificate and key in `folder`.
+fn certificate(folder: &Path) -> Authority {
+    let authority = Authority::new();
+    let (chain, key) = authority.server_pem("server.test");
+    fs::write(folder.join("chain.pem"), chain).unwrap();
+    fs::write(folder.join("key.pem"), key).unwrap();
+    authority
+}
+
+const HTTP_CLIENTS: &str = r"
+import requests
+s = requests.Session()
+for i in range(3):
+    r = s.post(f'https://server.test:PORT/r{i}', json={'a': i})
+    print(r.status_code, r.text.split()[1])
+print(requests.get('https://server.test:PORT/to//after').url.rsplit('/', 1)[1])
+import urllib3
+print(urllib3.PoolManager().request('GET', 'https://server.test:PORT/u').data[:6])
+import httpx
+with httpx.Client() as c:
+    print(c.get('https://server.test:PORT/h').text.split()[1])
+async def main():
+    async with httpx.AsyncClient() as c:
+        answers = await asyncio.gather(*(c.get(f'https://server.test:PORT/a{i}') for i in range(4)))
+        print([a.text.split()[1] for a in answers])
+import asyncio
+asyncio.run(main())
+try: requests.get('https://example.com/')
+except requests.ConnectionError as e: print('refused', 'does not allow example.com' in str(e))
+";
+
+#[tokio::test]
+async fn requests_urllib3_and_httpx() {
+    let Some(wheels) = wheels() else { return };
+    let authority = Authority::new();
+    let server = Server::tls(authority.server("server.test"), http);
+    let out = run(&wheels, trusting(&authority), HTTP_CLIENTS, server.port).await;
+    assert_eq!(
+        out,
+        "200 /r0\n200 /r1\n200 /r2\nafter\nb'GET /u'\n/h\n['/a0', '/a1', '/a2', '/a3']\nrefused True\n"
+    );
+}
+
+#[tokio::test]
+async fn nginx_with_both_versions_of_tls() {
+    let (Some(wheels), Some(nginx)) = (wheels(), program("nginx")) else { return };
+    let mut authority = None;
+    let peer = Peer::start(|port, folder| {
+        authority = Some(certificate(folder));
+        fs::write(folder.join("big"), vec![b'x'; 20 << 20]).unwrap();
+        let config = format!(
+            "daemon off; master_process off; pid {0}/pid; error_log {0}/error.log;\n\
+             events {{}}\nhttp {{ access_log off; client_body_temp_path {0}/b; proxy_temp_path {0}/p;\n\
+             fastcgi_temp_path {0}/f; uwsgi_temp_path {0}/u; scgi_temp_path {0}/s;\n\
+             server {{ listen 127.0.0.1:{port} ssl; server_name server.test; root {0};\n\
+             ssl_certificate {0}/chain.pem; ssl_certificate_key {0}/key.pem;\n\
+             ssl_protocols TLSv1.2 TLSv1.3; location /v {{ return 200 $ssl_protocol; }} }} }}\n",
+            folder.display()
+        );
+        fs::write(folder.join("nginx.conf"), config).unwrap();
+        let mut command = Command::new(nginx);
+        command.arg("-c").arg(folder.join("nginx.conf")).arg("-p").arg(folder);
+        command
+    });
+    let code = r"
+import requests, ssl, urllib.request
+for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+    context = ssl.create_default_context()
+    context.minimum_version = context.maximum_version = version
+    print(urllib.request.urlopen('https://server.test:PORT/v', context=context).read())
+print(len(requests.get('https://server.test:PORT/big').content))
+";
+    let limits = NetLimits { bytes_in: 64 << 20, ..NetLimits::default() };
+    let network = trusting(&authority.unwrap()).limits(limits);
+    let out = run(&wheels, network, code, peer.port).await;
+    assert_eq!(out, "b'TLSv1.2'\nb'TLSv1.3'\n20971520\n");
+}
+
+const WEBSOCKET_SERVER: &str = "
+import asyncio, ssl, sys, websockets
+async def main(port, folder):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder + '/chain.pem', folder + '/key.pem')
+    async def echo(ws):
+        async for message in ws:
+            await ws.send(message[::-1])
+    async with websockets.serve(echo, '127.0.0.1', port, ssl=context):
+        await asyncio.Future()
+asyncio.run(main(int(sys.argv[1]), sys.argv[2]))
+";
+
+#[tokio::test]
+async fn websockets() {
+    let Some(wheels) = wheels() else { return };
+    let mut authority = None;
+    let peer = Peer::start(|port, folder| {
+        authority = Some(certificate(folder));
+        let mut command = Command::new("python3");
+        command.env("PYTHONPATH", &wheels).args(["-c", WEBSOCKET_SERVER]);
+        command.arg(port.to_string()).arg(folder);
+        command.stderr(Stdio::null());
+        command
+    });
+    let code = r"
+import asyncio, websockets
+async def main():
+    async with websockets.connect('wss://server.test:PORT/') as ws:
+        for message in ('hello', b'\x00\x01', 'x' * 100000):
+            await ws.send(message)
+            reply = await ws.recv()
+            print(reply == message[::-1], len(reply))
+asyncio.run(main())
+";
+    let out = run(&wheels, trusting(&authority.unwrap()), code, peer.port).await;
+    assert_eq!(out, "True 5\nTrue 2\nTrue 100000\n");
+}
+
+#[tokio::test]
+async fn redis_with_and_without_tls() {
+    let (Some(wheels), Some(redis)) = (wheels(), program("redis-server")) else { return };
+    let mut authority = None;
+    let mut secure = 0;
+    let peer = Peer::start(|port, folder| {
+        authority = Some(certificate(folder));
+        secure = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let mut command = Command::new(redis);
+        command.args(["--bind", "127.0.0.1", "--save", "", "--port", &port.to_string()]);
+        command.args(["--tls-port", &secure.to_string(), "--tls-auth-clients", "no"]);
+        command.arg("--tls-cert-file").arg(folder.join("chain.pem"));
+        command.arg("--tls-key-file").arg(folder.join("key.pem"));
+        command.arg("--tls-ca-cert-file").arg(folder.join("chain.pem"));
+        command
+    });
+    let code = r"
+import asyncio, redis, redis.asyncio
+for r in (redis.Redis('server.test', PORT), redis.Redis('server.test', SECURE, ssl=True)):
+    r.delete('list')
+    with r.pipeline() as p:
+        for i in range(100): p.rpush('list', i)
+        p.execute()
+    print(r.llen('list'), r.lrange('list', 0, 2), r.blpop('list', timeout=1))
+async def main():
+    r = redis.asyncio.Redis(host='server.test', port=SECURE, ssl=True)
+    async def listen():
+        async with r.pubsub() as p:
+            await p.subscribe('news')
+            async for m in p.listen():
+                if m['type'] == 'message': return m['data']
+    async def tell():
+        while not await r.publish('news', 'hello'): await asyncio.sleep(0.01)
+    print((await asyncio.gather(listen(), tell()))[0])
+    await r.aclose()
+asyncio.run(main())
+";
+    let code = code.replace("SECURE", &secure.to_string());
+    let out = run(&wheels, trusting(&authority.unwrap()), &code, peer.port).await;
+    let line = "100 [b'0', b'1', b'2'] (b'list', b'0')\n";
+    assert_eq!(out, format!("{line}{line}b'hello'\n"));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn postgresql() {
+    use std::os::unix::fs::{PermissionsExt, chown};
+    use std::os::unix::process::CommandExt;
+    let (Some(wheels), Some(initdb), Some(postgres)) =
+        (wheels(), program("initdb"), program("postgres"))
+    else {
+        return;
+    };
+    // It refuses to run as root: then as nobody.
+    let as_nobody = |command: &mut Command, root: bool| {
+        if root {
+            command.uid(65534).gid(65534);
+        }
+    };
+    let mut authority = None;
+    let peer = Peer::start(|port, folder| {
+        let root = fs::metadata("/proc/self")
+            .is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
+        authority = Some(certificate(folder));
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+        let data = folder.join("data");
+        fs::create_dir(&data).unwrap();
+        let key = folder.join("key.pem");
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+        if root {
+            chown(&data, Some(65534), Some(65534)).unwrap();
+            chown(&key, Some(65534), Some(65534)).unwrap();
+        }
+        let mut init = Command::new(initdb);
+        init.args(["-A", "trust", "-U", "tester", "-N", "-D"]).arg(&data).stdout(Stdio::null());
+        as_nobody(&mut init, root);
+        assert!(init.current_dir("/").status().unwrap().success(), "initdb failed");
+        let mut command = Command::new(postgres);
+        command.current_dir("/").arg("-D").arg(&data).args([
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &port.to_string(),
+        ]);
+        command.args(["-c", "unix_socket_directories=", "-c", "ssl=on", "-c"]);
+        command.arg(format!("ssl_cert_file={}", folder.join("chain.pem").display())).arg("-c");
+        command.arg(format!("ssl_key_file={}", key.display()));
+        command.stderr(Stdio::null());
+        as_nobody(&mut command, root);
+        command
+    });
+    let code = r"
+import pg8000.dbapi, ssl, time
+def connect(**options):
+    while True:
+        try: return pg8000.dbapi.connect('tester', host='server.test', port=PORT, database='postgres', **options)
+        except pg8000.dbapi.DatabaseError as e:
+            if e.args[0].get('C') != '57P03': raise
+            time.sleep(0.05)
+for options in ({'ssl_context': False}, {'ssl_context': ssl.create_default_context()}):
+    db = connect(**options)
+    cursor = db.cursor()
+    cursor.execute('create temp table t (n int, s text)')
+    cursor.executemany('insert into t values (%s, %s)', [(i, 'é' * i) for i in range(10)])
+    cursor.execute('select sum(n), max(s), (select ssl from pg_stat_ssl where pid = pg_backend_pid()) from t')
+    print(cursor.fetchall())
+    try: cursor.execute('select 1/0')
+    except pg8000.dbapi.DatabaseError as e: print(e.args[0]['C'])
+    db.close()
+";
+    let out = run(&wheels, trusting(&authority.unwrap()), code, peer.port).await;
+    assert_eq!(out, "([45, 'ééééééééé', False],)\n22012\n([45, 'ééééééééé', True],)\n22012\n");
+}
+
+#[tokio::test]
+async fn dnspython_is_refused_clearly() {
+    let Some(wheels) = wheels() else { return };
+    let code = r"
+import dns.message, dns.query
+try: dns.query.udp(dns.message.make_query('example.com', 'A'), '1.1.1.1', timeout=1)
+except PermissionError as e: print(e.strerror)
+";
+    let out = run(&wheels, NetConfig::new().allow("*:*").unwrap(), code, 0).await;
+    assert_eq!(out, "the sandbox has no datagrams and raw sockets: only TCP connections\n");
+}

@@ -1,0 +1,430 @@
+//! Ordinary Python networking, against servers on this machine.
+
+use crate::peers::{Authority, Server, echo, http, network, sandbox_with, self_signed, trusting};
+use eryx::{Error, NetConfig, NetLimits, Sandbox};
+use std::io::{Read, Write};
+
+/// Runs a program, in which `PORT` stands for a server's port.
+async fn run(sandbox: &Sandbox, code: &str, server: &Server) -> String {
+    let code = code.replace("PORT", &server.port.to_string());
+    match sandbox.execute(code).await {
+        Ok(output) => output.stdout.into_string(),
+        Err(Error::Execution(raised)) => panic!("{}", raised.traceback),
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+fn echo_server() -> Server {
+    Server::tcp(|mut stream| echo(&mut stream))
+}
+
+fn https(authority: &Authority) -> Server {
+    Server::tls(authority.server("server.test"), http)
+}
+
+#[tokio::test]
+async fn a_socket_sends_and_receives() {
+    let code = r"
+import socket
+with socket.create_connection(('server.test', PORT), timeout=5) as s:
+    s.sendall(b'hello')
+    print(s.recv(100, socket.MSG_PEEK), s.recv(2), s.recv(100))
+    assert s.getpeername() == ('127.0.0.1', PORT), s.getpeername()
+    assert s.getsockname()[0] == '127.0.0.1'
+    s.shutdown(socket.SHUT_WR)
+    print(s.recv(100))
+with socket.socket() as s:
+    s.connect(('127.0.0.1', PORT))
+    f = s.makefile('rwb')
+    f.write(b'one\ntwo\n'); f.flush()
+    print(f.readline(), f.readline())
+    b = bytearray(3)
+    s.sendall(b'abc')
+    print(s.recv_into(b), b)
+class Mine(socket.socket): pass
+with Mine() as s:
+    print(s.connect_ex(('127.0.0.1', PORT)), s.connect_ex(('127.0.0.1', PORT)) != 0)
+print(s.fileno(), s)
+";
+    let server = echo_server();
+    let out = run(&sandbox_with(network()), code, &server).await;
+    let expected = "b'hello' b'he' b'llo'\nb''\nb'one\\n' b'two\\n'\n3 bytearray(b'abc')\n0 True\n";
+    assert!(out.starts_with(expected), "{out}");
+}
+
+#[tokio::test]
+async fn timeouts_and_non_blocking_sockets() {
+    let code = r"
+import socket, select, selectors, time, errno
+s = socket.create_connection(('127.0.0.1', PORT))
+s.settimeout(0.05)
+try: s.recv(1)
+except TimeoutError as e: print('timeout', e)
+s.setblocking(False)
+try: s.recv(1)
+except BlockingIOError as e: print(e.errno == errno.EAGAIN)
+print(select.select([s], [s], [], 0) == ([], [s], []))
+print(select.select([s], [], [], 0.05))
+s.send(b'x')
+print(select.select([s], [], [], 5)[0] == [s], s.recv(5))
+sel = selectors.DefaultSelector()
+sel.register(s, selectors.EVENT_READ, 'data')
+print(type(sel).__name__, sel.select(0.01))
+s.send(b'y')
+print([(k.data, m) for k, m in sel.select(5)], s.recv(5))
+t = socket.socket(); t.setblocking(False)
+try: t.connect(('127.0.0.1', PORT))
+except BlockingIOError as e: print(e.errno == errno.EINPROGRESS)
+print(select.select([], [t], [], 5)[1] == [t], t.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+s.close(); t.close()
+";
+    let out = run(&sandbox_with(network()), code, &echo_server()).await;
+    assert_eq!(
+        out,
+        "timeout timed out\nTrue\nTrue\n([], [], [])\nTrue b'x'\nPollSelector []\n\
+         [('data', 1)] b'y'\nTrue\nTrue 0\n"
+    );
+}
+
+#[tokio::test]
+async fn errors_have_the_right_class() {
+    let code = r"
+import socket
+def why(f, *a):
+    try: f(*a)
+    except OSError as e: print(type(e).__name__, e.errno)
+why(socket.create_connection, ('127.0.0.1', 1))
+why(socket.create_connection, ('x.nowhere', 1))
+why(socket.getaddrinfo, '127.1', 80)
+why(socket.create_connection, ('example.com', 443))
+s = socket.socket()
+why(s.recv, 1); why(s.send, b'x'); why(s.getpeername)
+s.close()
+why(s.recv, 1)
+s = socket.create_connection(('127.0.0.1', PORT))
+s.sendall(b'x')
+why(s.recv, 1)
+print(socket.getaddrinfo('127.0.0.1', 'https', type=socket.SOCK_STREAM))
+print(socket.gethostbyname('server.test'), socket.getservbyname('http'))
+";
+    let server = Server::tcp(|stream| {
+        // To close with bytes unread resets the connection.
+        stream.peek(&mut [0]).unwrap();
+    });
+    let out = run(&sandbox_with(network()), code, &server).await;
+    assert_eq!(
+        out,
+        "ConnectionRefusedError 111\ngaierror -2\ngaierror -2\nPermissionError 63\n\
+         OSError 53\nBrokenPipeError 64\nOSError 53\nOSError 8\nConnectionResetError 15\n\
+         [(<AddressFamily.AF_INET: 2>, <SocketKind.SOCK_STREAM: 1>, 6, '', ('127.0.0.1', 443))]\n\
+         127.0.0.1 80\n"
+            .replace("111", "14")
+    );
+}
+
+#[tokio::test]
+async fn tls_of_both_versions() {
+    let authority = Authority::new();
+    let code = r"
+import socket, ssl
+context = ssl.create_default_context()
+context.set_alpn_protocols(['x', 'echo'])
+with context.wrap_socket(socket.create_connection(('server.test', PORT)), server_hostname='server.test') as s:
+    s.sendall(b'hello' * 50000)
+    n = 0
+    while n < 250000: n += len(s.recv(1 << 20))
+    cert = s.getpeercert()
+    print(n, s.version(), s.cipher(), s.selected_alpn_protocol(), cert['subject'], cert['subjectAltName'])
+    print(len(s.getpeercert(True)) > 100, s.pending())
+    s.sendall(b'x'); print(s.recv(1))
+    raw = s.unwrap()
+    print(type(raw).__name__)
+";
+    for (version, expected) in
+        [(&rustls::version::TLS12, "TLSv1.2"), (&rustls::version::TLS13, "TLSv1.3")]
+    {
+        let mut config = authority.server_with("server.test", &[version]);
+        config.alpn_protocols = vec![b"echo".to_vec()];
+        let server = Server::tls(config, echo);
+        let out = run(&sandbox_with(trusting(&authority)), code, &server).await;
+        assert!(out.starts_with(&format!("250000 {expected} ('")), "{out}");
+        assert!(
+            out.contains("256) echo ((('commonName', 'server.test'),),) (('DNS', 'server.test'),)"),
+            "{out}"
+        );
+        assert!(out.ends_with("True 0\nb'x'\nSSLSocket\n"), "{out}");
+    }
+}
+
+#[tokio::test]
+async fn certificates_are_verified() {
+    let authority = Authority::new();
+    let server = Server::tls(authority.server("other.test"), echo);
+    let code = r"
+import socket, ssl
+context = ssl.create_default_context()
+try:
+    context.wrap_socket(socket.create_connection(('server.test', PORT)), server_hostname='server.test')
+except ssl.SSLCertVerificationError as e:
+    print(e.reason, e.verify_code, e.verify_message)
+";
+    let out = run(&sandbox_with(trusting(&authority)), code, &server).await;
+    let expected = "CERTIFICATE_VERIFY_FAILED 62 Hostname mismatch, certificate is not valid for 'server.test'.\n";
+    assert_eq!(out, expected);
+    let server = Server::tls(self_signed("server.test"), echo);
+    let out = run(&sandbox_with(network()), code, &server).await;
+    assert!(out.starts_with("CERTIFICATE_VERIFY_FAILED "), "{out}");
+}
+
+#[tokio::test]
+async fn tls_in_memory() {
+    let authority = Authority::new();
+    let server = Server::tls(authority.server("server.test"), echo);
+    let code = r"
+import socket, ssl
+sock = socket.create_connection(('server.test', PORT))
+incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+tls = ssl.create_default_context().wrap_bio(incoming, outgoing, server_hostname='server.test')
+def do(f, *a):
+    while True:
+        try:
+            result = f(*a)
+        except ssl.SSLWantReadError:
+            result = None
+        if outgoing.pending: sock.sendall(outgoing.read())
+        if result is not None: return result
+        data = sock.recv(100)
+        incoming.write(data) if data else incoming.write_eof()
+do(lambda: tls.do_handshake() or True)
+print(do(tls.write, b'hello'), do(tls.read, 10), tls.version())
+";
+    let out = run(&sandbox_with(trusting(&authority)), code, &server).await;
+    assert_eq!(out, "5 b'hello' TLSv1.3\n");
+}
+
+#[tokio::test]
+async fn http_client_and_urllib() {
+    let authority = Authority::new();
+    let code = r"
+import http.client, urllib.request
+c = http.client.HTTPSConnection('server.test', PORT, timeout=5)
+for i in range(3):
+    c.request('POST', f'/{i}', body=b'body')
+    r = c.getresponse()
+    print(r.status, r.read().split(b'\r\n')[0])
+with urllib.request.urlopen('https://server.test:PORT/to//again') as r:
+    print(r.status, r.url, r.read()[:12])
+print(len(urllib.request.urlopen('https://server.test:PORT/size/3000000').read()))
+try:
+    urllib.request.urlopen('https://server.test:PORT/to/https://example.com/')
+except OSError as e:
+    print(e)
+";
+    let server = https(&authority);
+    let out = run(&sandbox_with(trusting(&authority)), code, &server).await;
+    let port = server.port;
+    assert_eq!(
+        out,
+        format!(
+            "200 b'POST /0 HTTP/1.1'\n200 b'POST /1 HTTP/1.1'\n200 b'POST /2 HTTP/1.1'\n\
+             200 https://server.test:{port}/again b'GET /again H'\n3000000\n\
+             <urlopen error [Errno 63] the host does not allow example.com>\n"
+        )
+    );
+}
+
+#[tokio::test]
+async fn asyncio_streams() {
+    let authority = Authority::new();
+    let server = Server::tls(authority.server("server.test"), echo);
+    let code = r"
+import asyncio, ssl
+async def one(i):
+    reader, writer = await asyncio.open_connection('server.test', PORT, ssl=True)
+    writer.write(f'hello {i}\n'.encode() * 1000)
+    await writer.drain()
+    for _ in range(1000): line = await reader.readline()
+    assert writer.get_extra_info('ssl_object').version() == 'TLSv1.3'
+    writer.close()
+    await writer.wait_closed()
+    return line
+print(await asyncio.gather(*map(one, range(6))))
+try: await asyncio.wait_for(asyncio.open_connection('example.com', 443), 5)
+except PermissionError as e: print(e)
+";
+    let out = run(&sandbox_with(trusting(&authority)), code, &server).await;
+    assert!(out.contains("b'hello 5\\n']"), "{out}");
+    assert!(out.contains("the host does not allow example.com"), "{out}");
+}
+
+#[tokio::test]
+async fn asyncio_upgrades_and_sockets() {
+    let authority = Authority::new();
+    let config = std::sync::Arc::new(authority.server("server.test"));
+    let server = Server::tcp(move |mut tcp| {
+        let mut line = [0; 9];
+        tcp.read_exact(&mut line).unwrap();
+        tcp.write_all(b"go ahead\n").unwrap();
+        let tls = rustls::ServerConnection::new(std::sync::Arc::clone(&config)).unwrap();
+        echo(&mut rustls::StreamOwned::new(tls, tcp));
+    });
+    let code = r"
+import asyncio, ssl
+reader, writer = await asyncio.open_connection('server.test', PORT)
+writer.write(b'starttls\n')
+print(await reader.readline())
+await writer.start_tls(ssl.create_default_context(), server_hostname='server.test')
+writer.write(b'inside\n')
+print(await reader.readline())
+writer.close()
+";
+    let out = run(&sandbox_with(trusting(&authority)), code, &server).await;
+    assert_eq!(out, "b'go ahead\\n'\nb'inside\\n'\n");
+    let code = r"
+import asyncio, socket
+loop = asyncio.get_running_loop()
+s = socket.socket(); s.setblocking(False)
+await loop.sock_connect(s, ('server.test', PORT))
+await loop.sock_sendall(s, b'abc')
+async def tick():
+    for i in range(3): await asyncio.sleep(0.001)
+    return 'ticked'
+print(await asyncio.gather(loop.sock_recv(s, 10), tick()))
+s.close()
+";
+    let out = run(&sandbox_with(network()), code, &echo_server()).await;
+    assert_eq!(out, "[b'abc', 'ticked']\n");
+}
+
+#[tokio::test]
+async fn limits_end_in_errors() {
+    let limits = NetLimits { open: 2, total: 4, bytes_in: 1000, ..NetLimits::default() };
+    let code = r"
+import socket
+def connect(): return socket.create_connection(('127.0.0.1', PORT))
+a, b = connect(), connect()
+try: connect()
+except OSError as e: print(e.strerror)
+a.close(); b.close()
+a, b = connect(), connect()
+a.close()
+try: connect()
+except OSError as e: print(e.strerror)
+b.sendall(b'x' * 2000)
+n = 0
+try:
+    while data := b.recv(600): n += len(data)
+except OSError as e: print(n, e.strerror)
+";
+    let out = run(&sandbox_with(network().limits(limits)), code, &echo_server()).await;
+    assert_eq!(
+        out,
+        "2 connections are open, as many as may be\n\
+         this run has made as many connections as it may\n\
+         1000 this run has moved as many bytes over the network as it may\n"
+    );
+}
+
+#[tokio::test]
+async fn an_embedder_can_refuse_what_the_rules_allow() {
+    let server = echo_server();
+    let gated = network().gate(|attempt| !format!("{attempt:?}").contains("Connect"));
+    let code = "import socket\nprint(socket.gethostbyname('server.test'))\n\
+                try: socket.create_connection(('server.test', PORT))\n\
+                except PermissionError as e: print(e.strerror)";
+    let out = run(&sandbox_with(gated), code, &server).await;
+    assert_eq!(out, format!("127.0.0.1\nthe host does not allow 127.0.0.1:{}\n", server.port));
+    assert_eq!(server.accepted(), 0);
+}
+
+#[tokio::test]
+async fn a_run_without_io_in_its_runtime_is_no_panic_without_a_network() {
+    let sandbox = sandbox_with(NetConfig::new());
+    let code = "import socket\ntry: socket.create_connection(('1.1.1.1', 443))\n\
+                except PermissionError: print('refused')";
+    assert_eq!(sandbox.execute(code).await.unwrap().stdout, "refused\n");
+}
+
+#[tokio::test]
+async fn servers_that_misbehave() {
+    let code = r"
+import socket, ssl
+context = ssl.create_default_context()
+try:
+    s = context.wrap_socket(socket.create_connection(('server.test', PORT), 2), server_hostname='server.test')
+    while s.recv(1 << 20): pass
+    print('ended')
+except OSError as e: print(type(e).__name__)
+";
+    let authority = Authority::new();
+    let sandbox = sandbox_with(trusting(&authority));
+    // It speaks something else.
+    let server = Server::tcp(|mut stream| {
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        let _ = stream.read(&mut [0; 1024]);
+    });
+    assert_eq!(run(&sandbox, code, &server).await, "SSLError\n");
+    // It hangs up in the handshake.
+    let server = Server::tcp(|mut stream| {
+        let _ = stream.read(&mut [0; 4096]);
+        let _ = stream.write_all(&[0x16, 3, 3, 0xff]);
+    });
+    let out = run(&sandbox, code, &server).await;
+    assert!(["SSLEOFError\n", "ConnectionResetError\n"].contains(&out.as_str()), "{out}");
+    // It never answers.
+    let server = Server::tcp(|mut stream| while let Ok(1..) = stream.read(&mut [0; 4096]) {});
+    assert_eq!(run(&sandbox, code, &server).await, "TimeoutError\n");
+    // It never stops.
+    let server = Server::tls(authority.server("server.test"), |stream| {
+        while stream.write_all(&[0; 1 << 12]).is_ok() {}
+    });
+    assert_eq!(run(&sandbox, code, &server).await, "OSError\n");
+    // It goes away without ending TLS, which `recv` takes for the end.
+    let config = std::sync::Arc::new(authority.server("server.test"));
+    let server = Server::tcp(move |tcp| {
+        let tls = rustls::ServerConnection::new(std::sync::Arc::clone(&config)).unwrap();
+        let _ = rustls::StreamOwned::new(tls, tcp).write_all(b"x");
+    });
+    assert_eq!(run(&sandbox, code, &server).await, "ended\n");
+}
+
+#[tokio::test]
+async fn a_connection_where_nothing_moves_is_given_up() {
+    let limits = NetLimits { idle: std::time::Duration::from_millis(50), ..NetLimits::default() };
+    let code = r"
+import socket
+s = socket.create_connection(('127.0.0.1', PORT))
+try: s.recv(1)
+except TimeoutError as e: print(e.strerror)
+";
+    let out = run(&sandbox_with(network().limits(limits)), code, &echo_server()).await;
+    assert_eq!(out, "nothing has moved on the connection for too long\n");
+}
+
+#[tokio::test]
+async fn the_host_shows_client_certificates() {
+    let authority = Authority::new();
+    let server = Server::tls(authority.server_asking("server.test"), echo);
+    let (chain, key) = authority.server_pem("client");
+    let code = r"
+import socket, ssl
+context = ssl.create_default_context()
+with context.wrap_socket(socket.create_connection(('server.test', PORT)), server_hostname='server.test') as s:
+    s.sendall(b'x')
+    print(s.recv(1))
+try: context.load_cert_chain('/data/mine.pem')
+except PermissionError as e: print(e.strerror)
+";
+    let shown = trusting(&authority)
+        .client_certificate("server.test".parse().unwrap(), chain.as_bytes(), key.as_bytes())
+        .unwrap();
+    assert_eq!(
+        run(&sandbox_with(shown), code, &server).await,
+        "b'x'\nclient certificates are the host's: they are set up with the network\n"
+    );
+    let code = code.replace("\nwith", "\ntry:\n  with").replace("\n    ", "\n      ");
+    let code = code
+        .replace("\ntry: context", "\nexcept OSError as e: print(type(e).__name__)\ntry: context");
+    let out = run(&sandbox_with(trusting(&authority)), &code, &server).await;
+    assert!(!out.contains("b'x'") && out.contains("Error\n"), "{out}");
+}

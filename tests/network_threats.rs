@@ -1,0 +1,262 @@
+//! The cases of THREATS.md that concern the network and secrets, by their
+//! numbers.
+
+use crate::peers::{
+    Authority, Here, Server, echo, http, network, read_request, sandbox_with, self_signed, trusting,
+};
+use crate::support::sandbox;
+use eryx::{Error, NetConfig, NetRule, ResourceLimits, Sandbox, Secret};
+use std::io::{BufReader, Read, Write};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Runs a program; what it raised is printed as class and text.
+async fn attempts(sandbox: &Sandbox, lines: &[String]) -> String {
+    let mut code = String::from("import socket, ssl\n");
+    for line in lines {
+        code.push_str("try: print('passed', ");
+        code.push_str(line);
+        code.push_str(")\nexcept OSError as e: print(type(e).__name__, e)\n");
+    }
+    sandbox.execute(code).await.unwrap().stdout.into_string()
+}
+
+fn all_refused(out: &str, count: usize) {
+    assert_eq!(out.lines().count(), count, "{out}");
+    for line in out.lines() {
+        assert!(line.starts_with("PermissionError "), "{out}");
+    }
+}
+
+#[tokio::test]
+async fn case_28_nothing_can_be_reached_by_default() {
+    let server = Server::tcp(|mut stream| echo(&mut stream));
+    let lines = [
+        format!("socket.create_connection(('127.0.0.1', {}))", server.port),
+        "socket.create_connection(('example.com', 443))".into(),
+        "socket.getaddrinfo('example.com', 443)".into(),
+        "socket.gethostbyname('localhost')".into(),
+    ];
+    all_refused(&attempts(&sandbox(), &lines).await, lines.len());
+    let here = Here::new();
+    let asked = Arc::clone(&here.asked);
+    let nothing = sandbox_with(NetConfig::new().resolver(here));
+    all_refused(&attempts(&nothing, &lines).await, lines.len());
+    assert_eq!(*asked.lock().unwrap(), Vec::<String>::new());
+    assert_eq!(server.accepted(), 0);
+}
+
+#[tokio::test]
+async fn case_29_all_hosts_are_not_private_ones() {
+    let server = Server::tcp(|mut stream| echo(&mut stream));
+    let all = NetConfig::new().allow("*:*").unwrap();
+    let addresses = [
+        "127.0.0.1",
+        "0.0.0.0",
+        "::1",
+        "169.254.169.254",
+        "10.0.0.1",
+        "::ffff:127.0.0.1",
+        "::ffff:7f00:1",
+        "64:ff9b::7f00:1",
+        "2002:7f00:1::",
+        "",
+    ];
+    let lines: Vec<_> = addresses
+        .iter()
+        .map(|address| {
+            let family = if address.contains(':') { ", socket.AF_INET6" } else { "" };
+            format!(
+                "socket.socket({}).connect(({address:?}, {}))",
+                family.trim_start_matches(", "),
+                server.port
+            )
+        })
+        .collect();
+    all_refused(&attempts(&sandbox_with(all), &lines).await, lines.len());
+    assert_eq!(server.accepted(), 0);
+}
+
+#[tokio::test]
+async fn case_30_a_name_that_leads_to_a_private_address() {
+    let server = Server::tcp(|mut stream| echo(&mut stream));
+    let rebinding = NetConfig::new().allow("*.test:*").unwrap().resolver(Here::new());
+    let lines = [
+        format!("socket.create_connection(('server.test', {}))", server.port),
+        format!("socket.create_connection(('127.0.0.1', {}))", server.port),
+    ];
+    all_refused(&attempts(&sandbox_with(rebinding), &lines).await, lines.len());
+    // Of several addresses only those that are allowed can be seen.
+    let here = Here {
+        addresses: vec![Ipv4Addr::new(10, 0, 0, 1).into(), IpAddr::from([1, 1, 1, 1])],
+        ..Here::new()
+    };
+    let mixed = sandbox_with(NetConfig::new().allow("*.test").unwrap().resolver(here));
+    let out = attempts(&mixed, &["socket.gethostbyname_ex('server.test')".into()]).await;
+    assert_eq!(out, "passed ('server.test', [], ['1.1.1.1'])\n");
+    assert_eq!(server.accepted(), 0);
+}
+
+#[tokio::test]
+async fn case_31_names_that_only_look_allowed() {
+    let here = Here::new();
+    let asked = Arc::clone(&here.asked);
+    let network = NetConfig::new().allow("*.example.com").unwrap().resolver(here);
+    let lines = ["evilexample.com", "example.com.evil.net", "example.com"]
+        .map(|name| format!("socket.create_connection(({name:?}, 443))"));
+    all_refused(&attempts(&sandbox_with(network), &lines).await, lines.len());
+    assert_eq!(*asked.lock().unwrap(), Vec::<String>::new());
+}
+
+const UNVERIFIED: &str = "(c := ssl.create_default_context(), setattr(c, 'check_hostname', False), \
+    setattr(c, 'verify_mode', ssl.CERT_NONE), c.wrap_socket(socket.create_connection(\
+    ('server.test', PORT)), server_hostname='server.test'))[-1].version()";
+
+#[tokio::test]
+async fn case_32_verification_cannot_be_switched_off() {
+    let server = Server::tls(self_signed("server.test"), echo);
+    let line = UNVERIFIED.replace("PORT", &server.port.to_string());
+    let out = attempts(&sandbox_with(network()), std::slice::from_ref(&line)).await;
+    assert!(out.starts_with("SSLCertVerificationError "), "{out}");
+    let rule: NetRule = "server.test".parse().unwrap();
+    let granted = network().dangerously_allow_unverified(rule);
+    assert_eq!(attempts(&sandbox_with(granted), &[line]).await, "passed TLSv1.3\n");
+}
+
+#[tokio::test]
+async fn case_33_a_read_is_bounded() {
+    let server = Server::tcp(|mut stream| {
+        let _ = stream.write_all(&vec![0; 8 << 20]);
+        let _ = stream.read(&mut [0]);
+    });
+    let line = format!(
+        "max(len(s.recv(2**31-1)) for s in [socket.create_connection(('127.0.0.1', {}))] for _ in range(8)) <= 1 << 20",
+        server.port
+    );
+    assert_eq!(attempts(&sandbox_with(network()), &[line]).await, "passed True\n");
+}
+
+#[tokio::test]
+async fn case_34_a_silent_server() {
+    let closed = Arc::new(Mutex::new(None));
+    let (tell, told) = std::sync::mpsc::channel();
+    *closed.lock().unwrap() = Some(tell);
+    let server = Server::tcp(move |mut stream| {
+        let end = stream.read(&mut [0]);
+        if let Some(tell) = closed.lock().unwrap().take() {
+            tell.send(end.is_ok()).unwrap();
+        }
+    });
+    let code =
+        format!("import socket\nsocket.create_connection(('127.0.0.1', {})).recv(1)", server.port);
+    let limits = ResourceLimits::default().with_timeout(Duration::from_secs(1));
+    let sandbox = Sandbox::embedded().network(network()).limits(limits).build().unwrap();
+    let start = Instant::now();
+    let ended = sandbox.execute(code).await;
+    assert!(matches!(ended, Err(Error::Timeout(_))), "{ended:?}");
+    assert!(start.elapsed() < Duration::from_secs(5));
+    // The server sees that the connection is gone.
+    tokio::task::spawn_blocking(move || told.recv().unwrap()).await.unwrap();
+}
+
+#[tokio::test]
+async fn case_35_no_servers_and_no_datagrams() {
+    let lines = [
+        "socket.socket().bind(('127.0.0.1', 0))",
+        "socket.socket().listen()",
+        "socket.socket().accept()",
+        "socket.socket(type=socket.SOCK_DGRAM)",
+        "socket.socket(type=socket.SOCK_RAW)",
+        "socket.create_server(('127.0.0.1', 0))",
+        "socket.socketpair()",
+    ]
+    .map(String::from);
+    all_refused(&attempts(&sandbox_with(network()), &lines).await, lines.len());
+}
+
+/// A sandbox with a secret for `api.test`, and what the servers were sent.
+fn with_secret(authority: &Authority, name: &'static str) -> (Sandbox, Server, Arc<Mutex<String>>) {
+    let seen = Arc::new(Mutex::new(String::new()));
+    let sent = Arc::clone(&seen);
+    let server = Server::tls(authority.server(name), move |stream| {
+        let mut stream = BufReader::new(stream);
+        while let Some(request) = read_request(&mut stream) {
+            sent.lock().unwrap().push_str(&request);
+            stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
+            stream.get_mut().flush().unwrap();
+        }
+    });
+    let secret = Secret::new("KEY", "s3cr3t-value", ["api.test".parse().unwrap()]).unwrap();
+    let secret = secret.in_path_and_query().in_body();
+    let sandbox = Sandbox::embedded().network(trusting(authority)).secret(secret).build().unwrap();
+    (sandbox, server, seen)
+}
+
+fn request(host: &str, server: &Server) -> String {
+    format!(
+        "import os, http.client\nc = http.client.HTTPSConnection('{host}', {})\n\
+         for i in range(2):\n c.request('GET', '/', headers={{'Authorization': 'Bearer ' + os.environ['KEY']}})\n \
+         print(c.getresponse().read())\n",
+        server.port
+    )
+}
+
+#[tokio::test]
+async fn case_55_the_value_never_enters_the_guest() {
+    let authority = Authority::new();
+    let (sandbox, server, seen) = with_secret(&authority, "api.test");
+    let code = "import os; print(os.environ['KEY'], dict(os.environ))";
+    let out = sandbox.execute(code).await.unwrap().stdout.into_string();
+    assert!(out.contains("eryx_secret_") && !out.contains("s3cr3t"), "{out}");
+    let out = sandbox.execute(request("api.test", &server)).await.unwrap();
+    assert_eq!(out.stdout, "b'ok'\nb'ok'\n");
+    assert_eq!(seen.lock().unwrap().matches("Authorization: Bearer s3cr3t-value").count(), 2);
+    seen.lock().unwrap().clear();
+    let code = request("api.test", &server)
+        .replace("'GET', '/'", "'POST', '/?' + os.environ['KEY'], 'k=' + os.environ['KEY']");
+    sandbox.execute(code).await.unwrap();
+    let sent = seen.lock().unwrap().clone();
+    assert!(
+        sent.contains("POST /?s3cr3t-value HTTP/1.1") && sent.contains("\r\n\r\nk=s3cr3t-value"),
+        "{sent}"
+    );
+    assert!(!sent.contains("eryx_secret_"), "{sent}");
+}
+
+#[tokio::test]
+async fn case_56_the_value_goes_nowhere_else() {
+    let authority = Authority::new();
+    let (sandbox, server, seen) = with_secret(&authority, "other.test");
+    sandbox.execute(request("other.test", &server)).await.unwrap();
+    let sent = std::mem::take(&mut *seen.lock().unwrap());
+    assert!(sent.contains("eryx_secret_") && !sent.contains("s3cr3t"), "{sent}");
+    // A server that is not whom it should be gets nothing at all.
+    assert!(sandbox.execute(request("api.test", &server)).await.is_err());
+    assert_eq!(*seen.lock().unwrap(), "");
+    // Nor does anybody without TLS.
+    let plain = Server::tcp(|mut stream| http(&mut stream));
+    let code =
+        request("api.test", &plain).replace("HTTPS", "HTTP").replace("read()", "read()[-60:]");
+    let out = sandbox.execute(code).await.unwrap().stdout.into_string();
+    assert!(out.contains("eryx_secret_") && !out.contains("s3cr3t"), "{out}");
+}
+
+#[tokio::test]
+async fn case_57_secrets_with_line_ends() {
+    for value in ["a\r\nb", "a\nb", "a\rb", "", "é"] {
+        let made = Secret::new("KEY", value, []);
+        assert!(made.is_err(), "{value:?}");
+    }
+}
+
+#[tokio::test]
+async fn case_58_the_value_is_not_shown() {
+    let secret = Secret::new("KEY", "s3cr3t-value", []).unwrap();
+    let network = NetConfig::new().secret(secret.clone());
+    let shown = format!("{secret:?} {network:?} {:?}", network.clone().build().unwrap());
+    assert!(shown.contains("KEY") && !shown.contains("s3cr3t"), "{shown}");
+    let twice = Sandbox::embedded().secret(secret.clone()).secret(secret).build();
+    let error = twice.unwrap_err();
+    assert!(matches!(error, Error::Config(_)) && !format!("{error:?}").contains("s3cr3t"));
+}
