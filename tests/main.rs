@@ -13,6 +13,7 @@ mod packages;
 mod peers;
 mod programs;
 mod runtime_files;
+mod sessions;
 mod support;
 mod threats;
 mod tracing;

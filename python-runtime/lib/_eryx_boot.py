@@ -11,11 +11,11 @@ PRELOADED = """
     collections collections.abc contextlib contextvars copy copyreg csv
     dataclasses datetime decimal difflib enum fnmatch fractions functools gc
     glob graphlib gzip hashlib heapq hmac html importlib importlib.util inspect
-    http.client io ipaddress itertools json keyword linecache logging lzma math numbers
+    io ipaddress itertools json keyword linecache logging lzma math numbers
     operator os os.path pathlib pickle platform pprint queue random re secrets
-    select selectors shlex shutil signal socket sqlite3 ssl stat statistics string
+    select selectors shlex shutil signal socket sqlite3 stat statistics string
     struct subprocess sys tempfile textwrap threading time token tokenize
-    traceback types typing unicodedata urllib.error urllib.parse urllib.request uuid warnings
+    traceback types typing unicodedata urllib.error urllib.parse uuid warnings
     weakref xml.etree.ElementTree zlib zoneinfo
 """.split()
 
@@ -50,6 +50,7 @@ def start():
     import _eryx_calls
     import _eryx_loop
     import _eryx_run
+    import _eryx_state
 
     sys.path.append(SITE_PACKAGES)
     os.environ.clear()
@@ -118,7 +119,7 @@ def _rehearse(runner):
     sys.stderr = io.TextIOWrapper(io.BytesIO(), write_through=True)
     for _ in range(40):
         for source in REHEARSALS:
-            runner.execute(source, "main.py", ["main.py"], None, b"", 0, [], [], 1, [], 0, 0, 1000, 1000)
+            runner.execute(source, "main.py", ["main.py"], None, b"", 0, [], [], 1, [], 0, 0, 0, 1000, 1000)
             main.clear()
             main.update(before)
     sys.stdout, sys.stderr = streams

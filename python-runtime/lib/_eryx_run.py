@@ -3,8 +3,10 @@
 import ast
 import asyncio
 import atexit
+import collections
 import inspect
 import itertools
+import linecache
 import logging
 import opcode
 import os
@@ -52,6 +54,7 @@ def execute(
     calls_in_flight,
     extensions,
     stoppable,
+    lasting,
     trace,
     result_limit,
     traceback_limit,
@@ -63,13 +66,13 @@ def execute(
         _eryx.watch(stoppable)
         if trace:
             _eryx_trace.begin(trace)
-        namespace = _main_module(source, filename)
+        namespace = _main_module(source, filename, lasting)
         sys.argv = argv
-        value = _run(source, filename, namespace, result_variable)
-        _end()
+        value = _run(source, filename, namespace, result_variable, lasting)
+        _end(lasting)
         return "finished", _eryx_result.describe(value, result_limit)
     except SystemExit as request:
-        return "exited", _exit(request)
+        return "exited", _exit(request, lasting)
     except BaseException as error:
         try:
             _flush()
@@ -108,20 +111,54 @@ def has_extension(package):
     return package in _extensions
 
 
-def _main_module(source, filename):
+def _main_module(source, filename, lasting):
+    if lasting:
+        _keep_source(source, filename)
+        _open_streams()
     namespace = sys.modules["__main__"].__dict__
     namespace["__file__"] = filename
     namespace["__loader__"] = ProgramLoader(filename, source)
     return namespace
 
 
-def _run(source, filename, namespace, result_variable):
+# How many programs' sources a session keeps for its tracebacks.
+_MOST_SOURCES = 200
+
+_sources = collections.deque()
+
+
+def _keep_source(source, filename):
+    """Functions outlive the program that defined them: tracebacks need its text."""
+    lines = source.splitlines(keepends=True)
+    linecache.cache[filename] = len(source), None, lines, filename
+    _sources.append(filename)
+    if len(_sources) > _MOST_SOURCES:
+        linecache.cache.pop(_sources.popleft(), None)
+
+
+_abandoned = []
+
+
+def _open_streams():
+    """What an earlier program closed is open again."""
+    were_open = _eryx.open_streams()
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
+        stream = getattr(sys, name, None)
+        if not were_open or stream is None or getattr(stream, "closed", False):
+            # What the old one could not write must not be written now.
+            _abandoned.append(stream)
+            stream = open(descriptor, "w", encoding="utf-8", closefd=False)
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
+
+
+def _run(source, filename, namespace, result_variable, lasting):
     if result_variable is not None:
-        _evaluate([compile(source, filename, "exec", FLAGS, True)], namespace)
+        _evaluate([compile(source, filename, "exec", FLAGS, True)], namespace, lasting)
         if result_variable not in namespace:
             raise NameError(f"name {result_variable!r} is not defined", name=result_variable)
         return namespace[result_variable]
-    return _evaluate(_compile(source, filename), namespace)
+    return _evaluate(_compile(source, filename), namespace, lasting)
 
 
 _STORES = {opcode.opmap[name] for name in ("STORE_NAME", "STORE_GLOBAL", "DELETE_NAME")}
@@ -185,8 +222,25 @@ def _ends_in_store(code, source, end):
     )
 
 
-def _evaluate(codes, namespace):
+# The loop of a session: its tasks go on whenever a program awaits.
+_runner = None
+
+
+def stop_tasks():
+    """End the session's loop and what runs in it."""
+    global _runner
+    runner, _runner = _runner, None
+    if runner is not None:
+        runner.close()
+
+
+def _evaluate(codes, namespace, lasting):
+    global _runner
     if any(code.co_flags & inspect.CO_COROUTINE for code in codes):
+        if lasting:
+            if _runner is None:
+                _runner = asyncio.Runner()
+            return _runner.run(_evaluate_async(codes, namespace))
         with asyncio.Runner() as runner:
             return runner.run(_evaluate_async(codes, namespace))
     value = None
@@ -204,9 +258,9 @@ async def _evaluate_async(codes, namespace):
     return value
 
 
-def _end():
+def _end(lasting):
     """What CPython does when a script is through."""
-    if atexit._ncallbacks():
+    if not lasting and atexit._ncallbacks():
         atexit._run_exitfuncs()
     _flush()
 
@@ -218,14 +272,14 @@ def _flush():
             stream.flush()
 
 
-def _exit(request):
+def _exit(request, lasting):
     """The exit status that `sys.exit` asked for, after the rules of CPython."""
     code = request.code
     if code is not None and not isinstance(code, int):
         print(code, file=sys.stderr)
         code = 1
     try:
-        _end()
+        _end(lasting)
     except OSError:
         code = 120
     # A process keeps eight bits; what fits 32 is passed on as it is.

@@ -66,13 +66,13 @@ static PyObject *callback_item(const void *elements, size_t i) {
 
 /* Calls the guest library: `execute(source, filename, argv, result_variable,
    entropy, started, environment, callbacks, calls_in_flight, extensions,
-   stoppable, trace, result_limit, traceback_limit)`. */
+   stoppable, lasting, trace, result_limit, traceback_limit)`. */
 static PyObject *call(const program_t *program) {
     PyObject *variable =
         program->result_variable.is_some ? text(&program->result_variable.val) : Py_None;
     /* What could not be made is NULL: then the tuple is not made either. */
     PyObject *arguments = Py_BuildValue(
-        "NNNNy#KNNkNiikk", text(&program->source), text(&program->filename),
+        "NNNNy#KNNkNiiikk", text(&program->source), text(&program->filename),
         list_of(program->argv.ptr, program->argv.len, text_item), variable,
         (const char *)program->entropy.ptr, (Py_ssize_t)program->entropy.len,
         (unsigned long long)program->started,
@@ -80,7 +80,7 @@ static PyObject *call(const program_t *program) {
         list_of(program->callbacks.ptr, program->callbacks.len, callback_item),
         (unsigned long)program->calls_in_flight,
         list_of(program->extensions.ptr, program->extensions.len, text_item),
-        (int)program->stoppable, (int)program->trace,
+        (int)program->stoppable, (int)program->lasting, (int)program->trace,
         (unsigned long)program->result_limit, (unsigned long)program->traceback_limit);
     PyObject *result = arguments ? PyObject_Call(eryx_execute, arguments, NULL) : NULL;
     Py_XDECREF(arguments);

@@ -47,8 +47,7 @@ static PyObject *host_raise_stop(PyObject *module, PyObject *arguments) {
 
 static PyObject *host_open_streams(PyObject *module, PyObject *unused) {
     (void)module, (void)unused;
-    eryx_open_streams();
-    Py_RETURN_NONE;
+    return PyBool_FromLong(eryx_open_streams());
 }
 
 #define TRACE(name)                                                            \
@@ -75,7 +74,7 @@ static PyMethodDef methods[] = {
     TRACE(unwind),
     TRACE(throw),
     {"open_streams", host_open_streams, METH_NOARGS,
-     "Connect descriptors 1 and 2 with the host's output again."},
+     "Connect descriptors 1 and 2 with the host's output again; whether they still were."},
     {NULL, NULL, 0, NULL},
 };
 

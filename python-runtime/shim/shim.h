@@ -37,7 +37,7 @@ void eryx_breaker_hurry(void);
 PyObject *PyInit__eryx_net(void);
 
 /* streams.c: sends descriptors 1 and 2 to the output import. */
-void eryx_open_streams(void);
+bool eryx_open_streams(void);
 
 /* immortal.c: leaves no reference count that a run could change. */
 void eryx_make_all_immortal(void);

@@ -1,7 +1,6 @@
 /* Descriptors 1 and 2. This file stands in for libc's `write`, `writev` and
    `close`, so that all that is written to a standard stream, by Python or by C,
-   goes to the output import in the order it was written. Once closed, a
-   descriptor is like any other. */
+   goes to the output import in the order it was written. */
 #include "shim.h"
 
 #include "sandbox.h"
@@ -15,8 +14,10 @@
 
 static bool is_open[3] = {false, true, true};
 
-void eryx_open_streams(void) {
+bool eryx_open_streams(void) {
+    bool were_open = is_open[1] && is_open[2];
     is_open[1] = is_open[2] = true;
+    return were_open;
 }
 
 static bool is_stream(int descriptor) {
@@ -53,6 +54,9 @@ ssize_t writev(int descriptor, const struct iovec *parts, int count) {
         }
         return total;
     }
+    if (descriptor == 1 || descriptor == 2) {
+        return fail(EBADF);
+    }
     size_t written = 0;
     __wasi_errno_t error =
         __wasi_fd_write(descriptor, (const __wasi_ciovec_t *)parts, (size_t)count, &written);
@@ -69,8 +73,11 @@ ssize_t write(int descriptor, const void *bytes, size_t length) {
 }
 
 int close(int descriptor) {
-    if (is_stream(descriptor)) {
+    if (descriptor == 1 || descriptor == 2) {
+        /* Its number stays taken: a later program of a session has it again. */
+        bool was_open = is_open[descriptor];
         is_open[descriptor] = false;
+        return was_open ? 0 : fail(EBADF);
     }
     __wasi_errno_t error = __wasi_fd_close(descriptor);
     return error ? fail(error) : 0;

@@ -23,8 +23,10 @@ pub(crate) async fn execute<T: RuntimeView>(
     options.limits.check()?;
     let program = {
         let executor = interpreter.executor().clone();
+        let lasting = interpreter.is_lasting();
         let runtime = interpreter.store_mut().data_mut().runtime();
-        program(code, options, executor.extensions(), runtime.clock(), runtime.seed())?
+        let (clock, seed) = (runtime.clock(), runtime.seed());
+        program(code, options, executor.extensions(), lasting, clock, seed)?
     };
     let ended = enter(interpreter, options, started, async |sandbox, store| {
         sandbox.eryx_runtime_execution().call_execute(store, &program).await
@@ -36,7 +38,7 @@ pub(crate) async fn execute<T: RuntimeView>(
         limit.saturating_sub(left)
     });
     let result = judge(ended, interpreter.store_mut().data_mut().runtime(), limits, fuel);
-    interpreter.set_state(state_after(&result));
+    interpreter.set_state(result.as_ref().err().map_or(State::Ready, state_after));
     result
 }
 
@@ -44,7 +46,7 @@ pub(crate) async fn execute<T: RuntimeView>(
 /// the deadline or when the run is cancelled.
 ///
 /// The interpreter is left as running: who judges the end says what it is then.
-async fn enter<T: RuntimeView, R>(
+pub(crate) async fn enter<T: RuntimeView, R>(
     interpreter: &mut Interpreter<T>,
     options: &RunOptions,
     started: Instant,
@@ -120,12 +122,13 @@ async fn until<R>(
     }
 }
 
-/// Python's own ends leave the interpreter as good as it was.
-fn state_after(result: &Result<ExecutionOutput, Error>) -> State {
-    match result {
-        Ok(_) | Err(Error::Execution(_)) => State::Ready,
-        Err(Error::Cancelled(_)) => State::Poisoned(Poison::Cancelled),
-        Err(Error::Trap(_)) => State::Poisoned(Poison::Trap),
-        Err(_) => State::Poisoned(Poison::Limit),
+/// What an interpreter is after a run that ended so. Python's own ends leave it
+/// as good as it was.
+pub(crate) fn state_after(error: &Error) -> State {
+    match error {
+        Error::Execution(_) => State::Ready,
+        Error::Cancelled(_) => State::Poisoned(Poison::Cancelled),
+        Error::Trap(_) => State::Poisoned(Poison::Trap),
+        _ => State::Poisoned(Poison::Limit),
     }
 }

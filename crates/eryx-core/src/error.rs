@@ -1,4 +1,4 @@
-use crate::{ExecutionOutput, Poison};
+use crate::{ExecutionOutput, Poison, SnapshotError};
 use std::fmt;
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -53,6 +53,15 @@ pub enum Error {
     /// is not entered again. Reset the session or start another one.
     #[error("the interpreter cannot be used any more: {0}; reset the session or start another")]
     Poisoned(Poison),
+
+    /// Something else runs in the session.
+    #[error("the session is busy with another run: wait for its end, or start another session")]
+    Busy,
+
+    /// The state of a session could not be saved or restored. The session is as
+    /// it was.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
 
     /// The interpreter was closed.
     #[error("the interpreter was closed: start another")]

@@ -61,7 +61,7 @@ impl<T: RuntimeView> PythonExecutor<T> {
     /// [`Error::Config`] if the memory is too little to start in,
     /// [`Error::Instantiation`] if there are too many interpreters.
     pub async fn start(&self, limits: &ResourceLimits) -> Result<Interpreter<T>, Error> {
-        Interpreter::start(self, limits, None).await
+        Interpreter::start(self, limits, None, true).await
     }
 
     /// As [`start`](Self::start), with time and chance that follow from `seed`
@@ -74,7 +74,12 @@ impl<T: RuntimeView> PythonExecutor<T> {
         limits: &ResourceLimits,
         seed: Seed,
     ) -> Result<Interpreter<T>, Error> {
-        Interpreter::start(self, limits, Some(seed)).await
+        Interpreter::start(self, limits, Some(seed), true).await
+    }
+
+    /// BLAKE3 of the runtime's component.
+    pub fn runtime_id(&self) -> [u8; 32] {
+        self.inner.source.hash
     }
 
     /// The engine.

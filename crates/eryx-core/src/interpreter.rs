@@ -1,15 +1,16 @@
 use crate::bindings::Sandbox;
 use crate::enter;
+use crate::lasting;
 use crate::limits::ResourceLimits;
 use crate::run::RunOptions;
 use crate::seed::Seed;
 use crate::view::{RuntimeCtx, RuntimeView};
-use crate::{Error, ExecutionOutput, PythonExecutor};
+use crate::{Error, ExecutionOutput, Omission, PythonExecutor};
 use std::fmt;
 use wasmtime::Store;
 
 /// Bytes that may cross from the guest in one call.
-const HOST_CALL_BYTES: usize = 16 << 20;
+pub(crate) const HOST_CALL_BYTES: usize = 16 << 20;
 
 /// A started interpreter. What one run defines, the next finds.
 ///
@@ -22,6 +23,8 @@ pub struct Interpreter<T: RuntimeView> {
     sandbox: Sandbox,
     state: State,
     metered: bool,
+    /// Whether more than one program is to run in it.
+    lasting: bool,
 }
 
 /// Whether an interpreter can be used.
@@ -69,6 +72,7 @@ impl<T: RuntimeView> Interpreter<T> {
         executor: &PythonExecutor<T>,
         limits: &ResourceLimits,
         seed: Option<Seed>,
+        lasting: bool,
     ) -> Result<Self, Error> {
         limits.check()?;
         let metered = limits.fuel.is_some();
@@ -93,7 +97,14 @@ impl<T: RuntimeView> Interpreter<T> {
             }
             Err(error) => return Err(Error::Instantiation(error)),
         };
-        Ok(Self { executor: executor.clone(), store, sandbox, state: State::Ready, metered })
+        Ok(Self {
+            executor: executor.clone(),
+            store,
+            sandbox,
+            state: State::Ready,
+            metered,
+            lasting,
+        })
     }
 
     /// Runs a program to its end.
@@ -112,6 +123,42 @@ impl<T: RuntimeView> Interpreter<T> {
         enter::execute(self, code, options).await
     }
 
+    /// Saves the variables of `__main__` by value: of at most `limit` bytes, and
+    /// with `partly` without those that cannot be saved. Of `options`, the limits
+    /// hold.
+    ///
+    /// The bytes are the guest's own: hand them to
+    /// [`restore`](Self::restore) and nothing else.
+    ///
+    /// # Errors
+    /// [`Error::Snapshot`], with the interpreter as it was; otherwise as
+    /// [`execute`](Self::execute).
+    pub async fn save(
+        &mut self,
+        limit: u64,
+        partly: bool,
+        options: &RunOptions,
+    ) -> Result<(Vec<u8>, Vec<Omission>), Error> {
+        lasting::save(self, limit, partly, options).await
+    }
+
+    /// Puts what [`save`](Self::save) gave in the place of the variables that
+    /// there are. What the bytes say is done inside the guest.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save).
+    pub async fn restore(&mut self, bytes: &[u8], options: &RunOptions) -> Result<(), Error> {
+        lasting::restore(self, bytes, options).await
+    }
+
+    /// Forgets all variables and drops running tasks. Modules stay imported.
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute).
+    pub async fn clear(&mut self, options: &RunOptions) -> Result<(), Error> {
+        lasting::clear(self, options).await
+    }
+
     /// Whether it can be used.
     pub fn state(&self) -> State {
         match self.state {
@@ -124,6 +171,10 @@ impl<T: RuntimeView> Interpreter<T> {
     /// Ends it. Its memory is given back when it is dropped.
     pub fn close(&mut self) {
         self.state = State::Closed;
+    }
+
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.lasting
     }
 
     /// Whether its fuel can be counted.

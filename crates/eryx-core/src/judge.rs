@@ -51,6 +51,16 @@ pub(crate) fn judge(
     }
 }
 
+/// Why the host ended a call that is no program's.
+pub(crate) fn ended_early(
+    error: wasmtime::Error,
+    runtime: &mut RuntimeCtx,
+    limits: &ResourceLimits,
+) -> Error {
+    let output = runtime.take_output();
+    stopped(error, runtime, output, limits)
+}
+
 /// Why the host ended a run.
 fn stopped(
     error: wasmtime::Error,

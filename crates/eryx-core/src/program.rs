@@ -17,6 +17,7 @@ pub(crate) fn program(
     code: &str,
     options: &RunOptions,
     extensions: &[String],
+    lasting: bool,
     clock: &Clock,
     seed: Option<Seed>,
 ) -> Result<Program, Error> {
@@ -40,6 +41,7 @@ pub(crate) fn program(
         calls_in_flight: u32::try_from(options.limits.callbacks.in_flight).unwrap_or(u32::MAX),
         extensions: extensions.to_vec(),
         trace: options.trace.as_ref().map_or(Events::empty(), events),
+        lasting,
         stoppable: options.limits.soft_timeout.is_some(),
         result_limit: options.limits.result_bytes,
         traceback_limit: options.limits.traceback_bytes,

@@ -186,7 +186,8 @@ impl<T: RuntimeView> ExecuteBuilder<T> {
     /// [`Error::Stack`], [`Error::Cancelled`] or [`Error::Trap`] if it was stopped, [`Error::Config`] if the code or an option cannot be.
     pub async fn run(self) -> Result<ExecutionOutput, Error> {
         let mut interpreter =
-            Interpreter::start(&self.executor, &self.options.limits, self.options.seed).await?;
+            Interpreter::start(&self.executor, &self.options.limits, self.options.seed, false)
+                .await?;
         interpreter.execute(&self.code, &self.options).await
     }
 }

@@ -20,6 +20,7 @@ mod network;
 mod packages;
 mod runtime;
 mod sandbox;
+mod session;
 mod state;
 
 pub use builder::SandboxBuilder;
@@ -29,11 +30,11 @@ pub use eryx_core::{
     Callback, CallbackArguments, CallbackError, CallbackFuture, CallbackLimits, CallbackReply,
     CallbackRequest, Callbacks, CancellationToken, ChainLink, ChainedException, CompileEvent,
     DynamicCallback, Error, ExecuteBuilder, Execution, ExecutionOutput, ExecutorBuilder, Frame,
-    HostCallbackInfo, Interpreter, MemoryTracker, MinimalState, OutputPolicy, OutputRequest,
-    OutputStream, OutputText, Poison, PythonEngine, PythonException, PythonExecutor, PythonValue,
-    ResourceLimits, RunOptions, RuntimeCtx, RuntimeSource, RuntimeView, Seed, State, Stopped,
-    TooManyOperations, TraceEvent, TraceKind, TraceOptions, TraceRequest, Truncated, TypedCallback,
-    chrome_trace,
+    HostCallbackInfo, Interpreter, MemoryTracker, MinimalState, Omission, OutputPolicy,
+    OutputRequest, OutputStream, OutputText, Poison, PythonEngine, PythonException, PythonExecutor,
+    PythonValue, ResourceLimits, RunOptions, RuntimeCtx, RuntimeSource, RuntimeView, Seed,
+    SnapshotError, State, Stopped, TooManyOperations, TraceEvent, TraceKind, TraceOptions,
+    TraceRequest, Truncated, TypedCallback, chrome_trace,
 };
 #[cfg(feature = "macros")]
 pub use eryx_macros::callback;
@@ -41,6 +42,10 @@ pub use eryx_macros::callback;
 pub use eryx_net::{
     AddressClass, Answer, Attempt, HostName, NameError, NetConfig, NetConfigError, NetCtx,
     NetLimits, NetRule, Network, Ports, Resolver, RuleError, Secret, SystemResolver,
+};
+pub use eryx_session::{
+    MAX_SNAPSHOT_SIZE, PythonStateSnapshot, SessionExecuteBuilder, SessionExecutor,
+    SnapshotMetadata, SnapshotOptions,
 };
 #[cfg(feature = "vfs")]
 pub use eryx_vfs::{
@@ -52,6 +57,7 @@ pub use eryx_vfs::{
 #[cfg(feature = "packages")]
 pub use packages::{Package, PackageError};
 pub use sandbox::Sandbox;
+pub use session::Session;
 pub use state::SandboxState;
 
 /// What most programs use.

@@ -1,4 +1,4 @@
-use crate::{SandboxBuilder, SandboxState};
+use crate::{SandboxBuilder, SandboxState, Session};
 use eryx_core::{Error, ExecuteBuilder, Execution, ExecutionOutput, PythonExecutor, RunOptions};
 
 /// A runtime and the options under which it runs programs. Cheap to clone.
@@ -46,6 +46,14 @@ impl Sandbox {
     /// Outside of a tokio runtime.
     pub fn execute_cancellable(&self, code: impl Into<String>) -> Execution {
         self.prepare(code).spawn()
+    }
+
+    /// Starts an interpreter that lasts, with this sandbox's options.
+    ///
+    /// # Errors
+    /// As [`PythonExecutor::start`].
+    pub async fn session(&self) -> Result<Session, Error> {
+        Session::start(self.executor.clone(), self.options.clone()).await
     }
 
     /// The runtime.

@@ -19,11 +19,13 @@ pub(crate) fn build(
     source: &Made,
     native: &Made,
     wasi: &Made,
+    extra: &Made,
 ) -> Result<Made> {
     let ours = repository.join("python-runtime/lib");
     let key = Key::of("library")
         .key(native.key)
         .key(wasi.key)
+        .key(extra.key)
         .tree(&ours)?
         .text(include_str!("library.rs"))
         .text(SCRIPT)
@@ -38,6 +40,7 @@ pub(crate) fn build(
                 .args(["-I", "-c", SCRIPT])
                 .arg(folder)
                 .arg(source.folder.join("Lib"))
+                .arg(&extra.folder)
                 .arg(&ours)
                 .arg(&generated),
             &folder.join("library.log"),

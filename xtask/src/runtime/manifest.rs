@@ -72,6 +72,14 @@ fn list(sources: &Sources, crates: &BTreeMap<String, CrateSource>) -> Vec<Source
             license: format!("{} AND Apache-2.0 WITH LLVM-exception", sources.zig.license),
         },
     ];
+    for library in sources.libraries.values() {
+        list.push(Source {
+            name: library.package.clone(),
+            version: library.version.clone(),
+            sha256: library.sha256.first().cloned(),
+            license: library.license.clone(),
+        });
+    }
     for (name, found) in crates {
         list.push(Source {
             name: format!("{name}, as the crate {} carries it", sources.crates[name].package),

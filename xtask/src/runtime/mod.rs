@@ -35,7 +35,7 @@ const NATIVE: &str = "native-python.txt";
 const SOURCE: &str = "python-source.txt";
 
 /// What all steps take together on two cores.
-const SECONDS: u64 = 8 + 12 + 110 + 35 + 75 + 12 + 12 + 25;
+const SECONDS: u64 = 8 + 12 + 3 + 110 + 35 + 75 + 12 + 12 + 25;
 
 /// The files of a finished runtime.
 pub(crate) const FILES: [&str; 3] = ["runtime.wasm", "manifest.json", "stdlib.zip"];
@@ -130,7 +130,8 @@ fn build_in(repository: &Path, root: &Path) -> Result<Built> {
     let native = cpython::native(&mut shop, &source)?;
     let libraries = libraries::build(&mut shop, &compiler, zig.key, &crates)?;
     let wasi = cpython::wasi(&mut shop, &source, &native, &libraries, &compiler)?;
-    let library = library::build(&mut shop, repository, &source, &native, &wasi)?;
+    let extra = sources::libraries(&mut shop, &sources.libraries)?;
+    let library = library::build(&mut shop, repository, &source, &native, &wasi, &extra)?;
     let parts = Parts { libraries, wasi, library };
     let linked = link::build(&mut shop, repository, &world, &compiler, &source, &parts)?;
     let component = component::build(&mut shop, repository, &linked)?;

@@ -17,7 +17,8 @@ const FETCH: &str = include_str!("fetch.py");
 #[derive(Deserialize)]
 pub(crate) struct Sources {
     pub(crate) python: Python,
-    pub(crate) zig: Zig,
+    pub(crate) zig: Wheel,
+    pub(crate) libraries: BTreeMap<String, Wheel>,
     pub(crate) crates: BTreeMap<String, Crate>,
 }
 
@@ -31,7 +32,7 @@ pub(crate) struct Python {
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Zig {
+pub(crate) struct Wheel {
     pub(crate) package: String,
     pub(crate) version: String,
     pub(crate) license: String,
@@ -118,32 +119,49 @@ fn debian_mirrors() -> Vec<String> {
 }
 
 /// The C compiler for WebAssembly, with its libc.
-pub(crate) fn zig(shop: &mut Workshop, zig: &Zig) -> Result<Made> {
-    let key = Key::of("zig").text(&zig.version).text(&zig.sha256.join(" ")).done();
+pub(crate) fn zig(shop: &mut Workshop, zig: &Wheel) -> Result<Made> {
     let step = Step { name: "zig", what: "fetch the compiler", seconds: 12 };
+    let made = wheels(shop, step, &[zig])?;
+    Ok(Made { folder: made.folder.join("ziglang"), key: made.key })
+}
+
+/// The libraries that are frozen into the runtime.
+pub(crate) fn libraries(shop: &mut Workshop, all: &BTreeMap<String, Wheel>) -> Result<Made> {
+    let step = Step { name: "python-libraries", what: "fetch Python libraries", seconds: 3 };
+    wheels(shop, step, &all.values().collect::<Vec<_>>())
+}
+
+/// What pip installs of these wheels, checked by hash.
+fn wheels(shop: &mut Workshop, step: Step, wheels: &[&Wheel]) -> Result<Made> {
+    let line = |wheel: &&Wheel| {
+        let mut words = vec![format!("{}=={}", wheel.package, wheel.version)];
+        words.extend(wheel.sha256.iter().map(|hash| format!("--hash=sha256:{hash}")));
+        words.join(" ") + "\n"
+    };
+    let requirements: String = wheels.iter().map(line).collect();
+    let key = Key::of(step.name).text(&requirements).done();
     let made = shop.step(step, key, |folder, meter| {
-        let mut words = vec![format!("{}=={}", zig.package, zig.version)];
-        words.extend(zig.sha256.iter().map(|hash| format!("--hash=sha256:{hash}")));
-        let requirements = folder.join("requirements.txt");
-        fs::write(&requirements, words.join(" ") + "\n")?;
+        let list = folder.join("requirements.txt");
+        fs::write(&list, &requirements)?;
         run(
             host_python()
                 .args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input"])
                 .args(["--require-hashes", "--no-deps", "--only-binary", ":all:", "--upgrade"])
-                .arg("--target")
-                .arg(folder)
+                .args(["--no-compile", "--target"])
+                .arg(folder.join(INSTALLED))
                 .arg("-r")
-                .arg(&requirements),
+                .arg(&list),
             &folder.join("pip.log"),
             meter,
             5,
         )
-        .with_context(|| {
-            format!("cannot install {} {} from the package index", zig.package, zig.version)
-        })
+        .with_context(|| format!("cannot install from the package index: {}", requirements.trim()))
     })?;
-    Ok(Made { folder: made.folder.join("ziglang"), key: made.key })
+    Ok(Made { folder: made.folder.join(INSTALLED), key: made.key })
 }
+
+/// Where pip installs to, below a step's folder.
+const INSTALLED: &str = "installed";
 
 /// Where Cargo keeps the sources of the crates that carry C libraries, and a
 /// key of their versions.

@@ -1,0 +1,89 @@
+//! What lasts in an interpreter from one program to the next: saved, restored,
+//! cleared. The guest is entered as for any program.
+
+use crate::bindings::exports::eryx::runtime::state::{Omission as GuestOmission, Refusal};
+use crate::enter::{enter, state_after};
+use crate::interpreter::{HOST_CALL_BYTES, Interpreter, State};
+use crate::judge::ended_early;
+use crate::run::RunOptions;
+use crate::view::RuntimeView;
+use crate::{Error, Omission, SnapshotError};
+use std::time::Instant;
+
+/// Besides a snapshot's bytes: what is told of variables that are left out.
+const MORE_THAN_BYTES: u64 = 4 << 20;
+
+pub(crate) async fn save<T: RuntimeView>(
+    interpreter: &mut Interpreter<T>,
+    limit: u64,
+    partly: bool,
+    options: &RunOptions,
+) -> Result<(Vec<u8>, Vec<Omission>), Error> {
+    // The guest refuses to make more; if it lies, the call fails before the host
+    // takes it.
+    let crossing = usize::try_from(limit.saturating_add(MORE_THAN_BYTES)).unwrap_or(usize::MAX);
+    interpreter.store_mut().set_hostcall_fuel(crossing.max(HOST_CALL_BYTES));
+    let ended = enter(interpreter, options, Instant::now(), async |sandbox, store| {
+        sandbox.eryx_runtime_state().call_save(store, limit, partly).await
+    })
+    .await;
+    interpreter.store_mut().set_hostcall_fuel(HOST_CALL_BYTES);
+    let saved = settle(interpreter, options, ended?)?;
+    let saved = saved.map_err(|refusal| refused(refusal, limit))?;
+    Ok((saved.bytes, saved.omitted.into_iter().map(omission).collect()))
+}
+
+pub(crate) async fn restore<T: RuntimeView>(
+    interpreter: &mut Interpreter<T>,
+    bytes: &[u8],
+    options: &RunOptions,
+) -> Result<(), Error> {
+    let bytes = bytes.to_vec();
+    let ended = enter(interpreter, options, Instant::now(), async |sandbox, store| {
+        sandbox.eryx_runtime_state().call_restore(store, &bytes).await
+    })
+    .await?;
+    let restored = settle(interpreter, options, ended)?;
+    restored.map_err(|refusal| refused(refusal, 0))
+}
+
+pub(crate) async fn clear<T: RuntimeView>(
+    interpreter: &mut Interpreter<T>,
+    options: &RunOptions,
+) -> Result<(), Error> {
+    let ended = enter(interpreter, options, Instant::now(), async |sandbox, store| {
+        sandbox.eryx_runtime_state().call_clear(store).await
+    })
+    .await?;
+    settle(interpreter, options, ended)
+}
+
+/// Says what the interpreter is after a call, and what came of that.
+fn settle<T: RuntimeView, R>(
+    interpreter: &mut Interpreter<T>,
+    options: &RunOptions,
+    ended: wasmtime::Result<R>,
+) -> Result<R, Error> {
+    let runtime = interpreter.store_mut().data_mut().runtime();
+    let result = ended.map_err(|error| ended_early(error, runtime, &options.limits));
+    let state = match &result {
+        Ok(_) => State::Ready,
+        Err(error) => state_after(error),
+    };
+    interpreter.set_state(state);
+    result
+}
+
+fn refused(refusal: Refusal, limit: u64) -> Error {
+    Error::Snapshot(match refusal {
+        Refusal::Unsaveable(all) => {
+            SnapshotError::Unsaveable(all.into_iter().map(omission).collect())
+        }
+        Refusal::TooLarge(size) => SnapshotError::TooLarge { size, limit },
+        Refusal::Unusable(reason) => SnapshotError::Unusable(reason),
+    })
+}
+
+fn omission(one: GuestOmission) -> Omission {
+    Omission { name: one.name, type_name: one.type_name, reason: one.reason }
+}

@@ -1,0 +1,98 @@
+use crate::SessionExecutor;
+use eryx_core::{
+    CallbackRequest, Callbacks, CancellationToken, Error, ExecutionOutput, OutputRequest,
+    RunOptions, RuntimeView, TraceOptions, TraceRequest,
+};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// A run in a session that is being prepared: see [`SessionExecutor::execute`].
+/// What is set here holds for this run only.
+#[derive(Debug)]
+#[must_use = "nothing happens before `run`"]
+pub struct SessionExecuteBuilder<'a, T: RuntimeView> {
+    session: &'a mut SessionExecutor<T>,
+    code: String,
+    options: RunOptions,
+}
+
+impl<'a, T: RuntimeView> SessionExecuteBuilder<'a, T> {
+    pub(crate) fn new(session: &'a mut SessionExecutor<T>, code: String) -> Self {
+        let mut options = session.options().clone();
+        // Functions outlive their run: a traceback must find the right source.
+        if options.filename == RunOptions::default().filename {
+            options.filename = format!("<run {}>", session.execution_count() + 1);
+        }
+        Self { session, code, options }
+    }
+
+    /// Sets what Python can call; calls are sent to `requests`, and whoever holds
+    /// the other end answers them.
+    pub fn with_callbacks(
+        mut self,
+        callbacks: &Callbacks,
+        requests: &mpsc::Sender<CallbackRequest>,
+    ) -> Self {
+        self.options.callbacks = callbacks.through(requests);
+        self
+    }
+
+    /// Sends what the program does to `listener`.
+    pub fn with_tracing(mut self, listener: mpsc::Sender<TraceRequest>) -> Self {
+        self.options.trace.get_or_insert_with(|| TraceOptions::default().with_kept(0));
+        self.options.trace_listener = Some(listener);
+        self
+    }
+
+    /// Sends what is printed to `listener` too, as it is printed.
+    pub fn with_output_streaming(mut self, listener: mpsc::Sender<OutputRequest>) -> Self {
+        self.options.output = Some(listener);
+        self
+    }
+
+    /// Limits the work of the run.
+    pub fn with_fuel_limit(mut self, fuel: u64) -> Self {
+        self.options.limits.fuel = Some(fuel);
+        self
+    }
+
+    /// Limits the wall time of the run.
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.options.limits.timeout = Some(timeout);
+        self
+    }
+
+    /// Asks the program to end after this time, which leaves the session ready.
+    pub fn with_soft_timeout(mut self, timeout: Duration) -> Self {
+        self.options.limits.soft_timeout = Some(timeout);
+        self
+    }
+
+    /// Ends the run when `token` is cancelled.
+    pub fn with_cancellation(mut self, token: CancellationToken) -> Self {
+        self.options.cancellation = Some(token);
+        self
+    }
+
+    /// Makes a global variable's value the result.
+    pub fn with_result_variable(mut self, name: impl Into<String>) -> Self {
+        self.options.result_variable = Some(name.into());
+        self
+    }
+
+    /// Sets the name that tracebacks show. `<run 1>` and so on.
+    pub fn with_filename(mut self, filename: impl Into<String>) -> Self {
+        self.options.filename = filename.into();
+        self
+    }
+
+    /// Runs the program to its end.
+    ///
+    /// Dropping the future poisons the session.
+    ///
+    /// # Errors
+    /// How a run can end: see [`Error`].
+    pub async fn run(self) -> Result<ExecutionOutput, Error> {
+        self.session.begin().execute(&self.code, &self.options).await
+    }
+}

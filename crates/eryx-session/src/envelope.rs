@@ -1,0 +1,203 @@
+//! A snapshot as bytes: magic, format, kind, whether it is keyed, runtime, Python,
+//! time, length, data, and a BLAKE3 over all of that. Integers are little-endian.
+
+use crate::snapshot::{MAX_SNAPSHOT_SIZE, PythonStateSnapshot, SnapshotMetadata};
+use eryx_core::SnapshotError;
+
+/// The Python that reads and writes the data: its byte code is in it.
+pub(crate) const PYTHON: &str = "3.13";
+
+const MAGIC: &[u8; 8] = b"eryxsnap";
+const FORMAT: u16 = 1;
+const KIND_STATE: u8 = 1;
+const HASH: usize = 32;
+
+/// Magic, format, kind, keyed, runtime, Python, time, length.
+const HEADER: usize = 8 + 2 + 1 + 1 + 32 + 8 + 8 + 8;
+
+pub(crate) fn write(snapshot: &PythonStateSnapshot, key: Option<&[u8; 32]>) -> Vec<u8> {
+    let metadata = snapshot.metadata();
+    let mut bytes = Vec::with_capacity(HEADER + snapshot.size() + HASH);
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&FORMAT.to_le_bytes());
+    bytes.extend_from_slice(&[KIND_STATE, u8::from(key.is_some())]);
+    bytes.extend_from_slice(&metadata.runtime);
+    let mut version = [0; 8];
+    let text = metadata.python_version.as_bytes();
+    for (to, from) in version.iter_mut().zip(text) {
+        *to = *from;
+    }
+    bytes.extend_from_slice(&version);
+    bytes.extend_from_slice(&metadata.timestamp_ms.to_le_bytes());
+    bytes.extend_from_slice(&(snapshot.size() as u64).to_le_bytes());
+    bytes.extend_from_slice(snapshot.data());
+    let hash = hash(&bytes, key);
+    bytes.extend_from_slice(hash.as_bytes());
+    bytes
+}
+
+pub(crate) fn read(
+    bytes: &[u8],
+    key: Option<&[u8; 32]>,
+) -> Result<PythonStateSnapshot, SnapshotError> {
+    if !bytes.starts_with(MAGIC) {
+        return Err(SnapshotError::Foreign);
+    }
+    let found = bytes.len() as u64;
+    let smallest = (HEADER + HASH) as u64;
+    let cut = |expected| SnapshotError::Truncated { expected, found };
+    let mut rest = Fields(bytes.get(MAGIC.len()..).unwrap_or_default());
+    let format = u16::from_le_bytes(rest.take().ok_or_else(|| cut(smallest))?);
+    if format > FORMAT {
+        return Err(SnapshotError::Newer { found: format, known: FORMAT });
+    }
+    let [kind, keyed] = rest.take().ok_or_else(|| cut(smallest))?;
+    let runtime = rest.take::<32>().ok_or_else(|| cut(smallest))?;
+    let version = rest.take::<8>().ok_or_else(|| cut(smallest))?;
+    let timestamp_ms = u64::from_le_bytes(rest.take().ok_or_else(|| cut(smallest))?);
+    let length = u64::from_le_bytes(rest.take().ok_or_else(|| cut(smallest))?);
+    let limit = MAX_SNAPSHOT_SIZE as u64;
+    if length > limit {
+        return Err(SnapshotError::TooLarge { size: length, limit });
+    }
+    let expected = smallest + length;
+    if found < expected {
+        return Err(cut(expected));
+    }
+    let Some((content, tag)) = bytes.split_last_chunk::<HASH>() else {
+        return Err(cut(smallest));
+    };
+    match (keyed, key) {
+        (0, None) | (1, Some(_)) => {}
+        (0, Some(_)) => return Err(SnapshotError::Key("the snapshot carries no tag")),
+        (1, None) => return Err(SnapshotError::Key("the snapshot can be read only with its key")),
+        _ => return Err(SnapshotError::Damaged),
+    }
+    // blake3's hashes compare in constant time.
+    if found != expected || kind != KIND_STATE || hash(content, key) != *tag {
+        return Err(match key {
+            Some(_) => SnapshotError::Key("the snapshot is damaged or was tagged with another key"),
+            None => SnapshotError::Damaged,
+        });
+    }
+    let python_version: String =
+        version.iter().take_while(|byte| **byte != 0).map(|byte| char::from(*byte)).collect();
+    check_python(&python_version)?;
+    let data = content.get(HEADER..).unwrap_or_default().to_vec();
+    let metadata =
+        SnapshotMetadata { timestamp_ms, size_bytes: data.len(), runtime, python_version };
+    Ok(PythonStateSnapshot::from_parts(data, metadata))
+}
+
+pub(crate) fn check_python(version: &str) -> Result<(), SnapshotError> {
+    if version == PYTHON {
+        return Ok(());
+    }
+    let found = version.escape_debug().to_string();
+    Err(SnapshotError::Python { found, expected: PYTHON })
+}
+
+fn hash(content: &[u8], key: Option<&[u8; 32]>) -> blake3::Hash {
+    match key {
+        Some(key) => blake3::keyed_hash(key, content),
+        None => blake3::hash(content),
+    }
+}
+
+/// Reads fixed-size fields from the front.
+struct Fields<'a>(&'a [u8]);
+
+impl Fields<'_> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (field, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*field)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use proptest::prelude::*;
+
+    fn snapshot() -> PythonStateSnapshot {
+        PythonStateSnapshot::new(b"some data".to_vec(), [7; 32])
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let one = snapshot();
+        assert_eq!(PythonStateSnapshot::from_bytes(&one.to_bytes()).unwrap(), one);
+        let key = [3; 32];
+        let bytes = one.to_bytes_with_key(&key);
+        assert_eq!(PythonStateSnapshot::from_bytes_with_key(&bytes, &key).unwrap(), one);
+    }
+
+    #[test]
+    fn each_fault_has_its_own_error() {
+        use SnapshotError as E;
+        let bytes = snapshot().to_bytes();
+        let read = PythonStateSnapshot::from_bytes;
+        assert!(matches!(read(b""), Err(E::Foreign)));
+        assert!(matches!(read(b"PK\x03\x04 something"), Err(E::Foreign)));
+        assert!(matches!(read(&bytes[..9]), Err(E::Truncated { .. })));
+        assert!(matches!(read(&bytes[..bytes.len() - 1]), Err(E::Truncated { .. })));
+        let mut longer = bytes.clone();
+        longer.push(0);
+        assert!(matches!(read(&longer), Err(E::Damaged)));
+        let mut newer = bytes.clone();
+        newer[8] = 9;
+        assert!(matches!(read(&newer), Err(E::Newer { found: 9, known: 1 })));
+        let mut huge = bytes.clone();
+        huge[60..68].copy_from_slice(&u64::MAX.to_le_bytes());
+        assert!(matches!(read(&huge), Err(E::TooLarge { size: u64::MAX, .. })));
+        let mut changed = bytes.clone();
+        changed[HEADER] ^= 1;
+        assert!(matches!(read(&changed), Err(E::Damaged)));
+
+        let keyed = snapshot().to_bytes_with_key(&[1; 32]);
+        let mut messages = Vec::new();
+        for result in [
+            read(&keyed),
+            PythonStateSnapshot::from_bytes_with_key(&keyed, &[2; 32]),
+            PythonStateSnapshot::from_bytes_with_key(&bytes, &[2; 32]),
+        ] {
+            let Err(E::Key(message)) = result else { panic!("{result:?}") };
+            messages.push(message);
+        }
+        messages.dedup();
+        assert_eq!(messages.len(), 3);
+    }
+
+    #[test]
+    fn another_python_is_told() {
+        let mut one = snapshot();
+        let metadata = SnapshotMetadata { python_version: "3.14".into(), ..one.metadata().clone() };
+        one = PythonStateSnapshot::from_parts(one.data().to_vec(), metadata);
+        let read = PythonStateSnapshot::from_bytes(&one.to_bytes());
+        assert!(matches!(read, Err(SnapshotError::Python { .. })), "{read:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_bytes_are_refused(at in 0_usize..100, bit in 0_u8..8, cut in 0_usize..120) {
+            let bytes = snapshot().to_bytes();
+            let mut changed = bytes.clone();
+            let at = at % changed.len();
+            changed[at] ^= 1 << bit;
+            prop_assert!(PythonStateSnapshot::from_bytes(&changed).is_err());
+            let cut = cut % bytes.len();
+            prop_assert!(PythonStateSnapshot::from_bytes(&bytes[..cut]).is_err());
+        }
+
+        #[test]
+        fn anything_can_be_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let mut framed = MAGIC.to_vec();
+            framed.extend_from_slice(&bytes);
+            prop_assert!(PythonStateSnapshot::from_bytes(&framed).is_err());
+            prop_assert!(PythonStateSnapshot::from_bytes(&bytes).is_err());
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Live Python sessions: variables, functions, classes, imports and asyncio tasks
+//! last from run to run, and can be saved.
+//!
+//! ```no_run
+//! # async fn example(executor: eryx_core::PythonExecutor) -> Result<(), eryx_core::Error> {
+//! use eryx_core::Callbacks;
+//! use eryx_session::SessionExecutor;
+//!
+//! let mut session = SessionExecutor::new(executor, &Callbacks::default()).await?;
+//! session.execute("x = 20").run().await?;
+//! let output = session.execute("x + 1").run().await?;
+//! assert_eq!(output.result.unwrap().as_str(), "21");
+//! let snapshot = session.snapshot_state().await?;
+//! session.execute("x = None").run().await?;
+//! session.restore_state(&snapshot).await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod builder;
+mod envelope;
+mod session;
+mod snapshot;
+
+pub use builder::SessionExecuteBuilder;
+pub use session::SessionExecutor;
+pub use snapshot::{MAX_SNAPSHOT_SIZE, PythonStateSnapshot, SnapshotMetadata, SnapshotOptions};

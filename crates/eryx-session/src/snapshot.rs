@@ -1,0 +1,137 @@
+use crate::envelope;
+use eryx_core::SnapshotError;
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The most bytes that a snapshot may have: 64 MiB.
+pub const MAX_SNAPSHOT_SIZE: usize = 64 << 20;
+
+/// A session's variables, saved by value.
+///
+/// It can be restored by any runtime with the same version of Python. What is in
+/// it the program decided: restoring it runs code, inside the sandbox only.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PythonStateSnapshot {
+    data: Vec<u8>,
+    metadata: SnapshotMetadata,
+}
+
+/// What is known of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SnapshotMetadata {
+    /// Milliseconds since 1970 when it was made.
+    pub timestamp_ms: u64,
+    /// Bytes of its data.
+    pub size_bytes: usize,
+    /// BLAKE3 of the runtime that made it.
+    pub runtime: [u8; 32],
+    /// The Python that made it.
+    pub python_version: String,
+}
+
+/// How to save.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SnapshotOptions {
+    /// Leaves out what cannot be saved, and tells, instead of failing. Off.
+    pub skip_unsaveable: bool,
+    /// The most bytes. [`MAX_SNAPSHOT_SIZE`], which it cannot exceed.
+    pub max_bytes: u64,
+}
+
+impl Default for SnapshotOptions {
+    fn default() -> Self {
+        Self { skip_unsaveable: false, max_bytes: MAX_SNAPSHOT_SIZE as u64 }
+    }
+}
+
+impl SnapshotOptions {
+    /// Sets [`skip_unsaveable`](Self::skip_unsaveable).
+    #[must_use]
+    pub fn with_skip_unsaveable(mut self, skip: bool) -> Self {
+        self.skip_unsaveable = skip;
+        self
+    }
+
+    /// Sets [`max_bytes`](Self::max_bytes).
+    #[must_use]
+    pub fn with_max_bytes(mut self, bytes: u64) -> Self {
+        self.max_bytes = bytes.min(MAX_SNAPSHOT_SIZE as u64);
+        self
+    }
+}
+
+impl PythonStateSnapshot {
+    pub(crate) fn new(data: Vec<u8>, runtime: [u8; 32]) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let metadata = SnapshotMetadata {
+            timestamp_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+            size_bytes: data.len(),
+            runtime,
+            python_version: envelope::PYTHON.to_owned(),
+        };
+        Self { data, metadata }
+    }
+
+    pub(crate) fn from_parts(data: Vec<u8>, metadata: SnapshotMetadata) -> Self {
+        Self { data, metadata }
+    }
+
+    /// The saved variables, in the guest's format.
+    pub fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// When and by what it was made.
+    pub fn metadata(&self) -> &SnapshotMetadata {
+        &self.metadata
+    }
+
+    /// Bytes of [`data`](Self::data).
+    pub fn size(&self) -> usize {
+        self.data.len()
+    }
+
+    /// Everything as bytes, to be kept anywhere. Whoever can write there can make
+    /// a snapshot of their own: see [`to_bytes_with_key`](Self::to_bytes_with_key).
+    pub fn to_bytes(&self) -> Vec<u8> {
+        envelope::write(self, None)
+    }
+
+    /// As [`to_bytes`](Self::to_bytes), with a tag that only who has the key can
+    /// make.
+    pub fn to_bytes_with_key(&self, key: &[u8; 32]) -> Vec<u8> {
+        envelope::write(self, Some(key))
+    }
+
+    /// Reads what [`to_bytes`](Self::to_bytes) wrote. All of it is checked.
+    ///
+    /// # Errors
+    /// [`SnapshotError`] says what is wrong with the bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, SnapshotError> {
+        envelope::read(bytes, None)
+    }
+
+    /// Reads what [`to_bytes_with_key`](Self::to_bytes_with_key) wrote with this
+    /// key, and nothing else.
+    ///
+    /// # Errors
+    /// As [`from_bytes`](Self::from_bytes); [`SnapshotError::Key`] without the
+    /// right tag.
+    pub fn from_bytes_with_key(bytes: &[u8], key: &[u8; 32]) -> Result<Self, SnapshotError> {
+        envelope::read(bytes, Some(key))
+    }
+
+    pub(crate) fn check(&self) -> Result<(), SnapshotError> {
+        envelope::check_python(&self.metadata.python_version)
+    }
+}
+
+impl fmt::Debug for PythonStateSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PythonStateSnapshot")
+            .field("metadata", &self.metadata)
+            .finish_non_exhaustive()
+    }
+}

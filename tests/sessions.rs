@@ -1,0 +1,367 @@
+//! Live sessions: what lasts, what can be saved, and what is refused.
+
+use crate::support::sandbox;
+use eryx::{
+    DynamicCallback, Error, Poison, PythonStateSnapshot, ResourceLimits, Sandbox, Session,
+    SnapshotError, SnapshotOptions, State,
+};
+use std::time::Duration;
+
+async fn session() -> Session {
+    sandbox().session().await.unwrap()
+}
+
+async fn run(session: &Session, code: &str) -> String {
+    match session.execute(code).await {
+        Ok(output) => output.stdout.into_string(),
+        Err(Error::Execution(exception)) => panic!("{}", exception.traceback),
+        Err(error) => panic!("{code}: {error}"),
+    }
+}
+
+#[tokio::test]
+async fn what_a_run_defines_the_next_finds() {
+    let session = session().await;
+    run(&session, "import math\nx = 1\ndef f(y):\n    return x + y\nclass C:\n    z = 3").await;
+    run(&session, "x += 1").await;
+    assert_eq!(run(&session, "print(f(1), C().z, math.pi > 3)").await, "3 3 True\n");
+    let output = session.execute("f(10)").await.unwrap();
+    assert_eq!(output.result.unwrap().as_str(), "12");
+    assert_eq!(session.lock().unwrap().execution_count(), 4);
+}
+
+#[tokio::test]
+async fn tasks_and_files_go_on() {
+    let session = session().await;
+    let code = "import asyncio\nasync def count():\n    global n\n    while True:\n        n += 1\n        \
+        await asyncio.sleep(0.001)\nn = 0\ntask = asyncio.create_task(count())\nawait asyncio.sleep(0)\n\
+        f = open('/tmp/a', 'w+')";
+    run(&session, code).await;
+    run(&session, "f.write('abc')").await;
+    let code = "before = n\nawait asyncio.sleep(0.05)\nf.seek(0)\nprint(n > before, f.read())";
+    assert_eq!(run(&session, code).await, "True abc\n");
+    run(&session, "task.cancel()").await;
+}
+
+#[tokio::test]
+async fn an_exception_and_an_exit_leave_it_ready() {
+    let session = session().await;
+    run(&session, "def f():\n    # the first run\n    return 1 / 0\nx = 5").await;
+    let Err(Error::Execution(exception)) = session.execute("f()").await else { panic!() };
+    let last = exception.frames.last().unwrap();
+    assert_eq!(
+        (last.filename.as_str(), last.line, last.source.as_str()),
+        ("<run 1>", 3, "return 1 / 0")
+    );
+    assert_eq!(exception.frames[0].filename, "<run 2>");
+    assert_eq!(session.execute("import sys\nsys.exit(4)").await.unwrap().exit_status, 4);
+    assert_eq!(session.state(), State::Ready);
+    assert_eq!(run(&session, "print(x)").await, "5\n");
+}
+
+#[tokio::test]
+async fn case_68_the_next_run_has_stdout() {
+    let session = session().await;
+    let error = session.execute("import os\nos.close(1)\nprint(1, flush=True)").await.unwrap_err();
+    assert!(error.to_string().contains("OSError"), "{error}");
+    assert_eq!(run(&session, "print(2)").await, "2\n");
+    session.execute("import sys\nsys.stdout.close()").await.unwrap();
+    assert_eq!(run(&session, "print(3)").await, "3\n");
+}
+
+#[tokio::test]
+async fn a_stopped_run_poisons_and_reset_heals() {
+    let limits = ResourceLimits::default().with_timeout(Duration::from_millis(200));
+    let sandbox = Sandbox::embedded().limits(limits).build().unwrap();
+    let session = sandbox.session().await.unwrap();
+    assert!(matches!(session.execute("while True: pass").await, Err(Error::Timeout(_))));
+    assert_eq!(session.state(), State::Poisoned(Poison::Limit));
+    assert!(matches!(session.execute("1").await, Err(Error::Poisoned(Poison::Limit))));
+    assert!(matches!(session.clear_state().await, Err(Error::Poisoned(_))));
+    session.reset().await.unwrap();
+    assert_eq!(run(&session, "print('x' in globals())").await, "False\n");
+    assert!(matches!(session.execute("import time\ntime.sleep(9)").await, Err(Error::Timeout(_))));
+}
+
+#[tokio::test]
+async fn case_59_two_runs_at_once() {
+    let session = session().await;
+    let other = session.clone();
+    let first =
+        tokio::spawn(async move { other.execute("import time\ntime.sleep(0.3)\nprint(1)").await });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(session.state(), State::Running);
+    assert!(matches!(session.execute("1").await, Err(Error::Busy)));
+    assert_eq!(first.await.unwrap().unwrap().stdout, "1\n");
+    assert_eq!(run(&session, "print(2)").await, "2\n");
+}
+
+#[tokio::test]
+async fn case_42_a_callback_that_runs_code_in_its_own_session() {
+    let place = std::sync::Arc::new(std::sync::OnceLock::<Session>::new());
+    let inner = std::sync::Arc::clone(&place);
+    let again = DynamicCallback::new("again", move |_| {
+        let session = inner.get().unwrap().clone();
+        async move {
+            let ended = session.execute("1").await;
+            assert!(matches!(ended, Err(Error::Busy)), "{ended:?}");
+            Ok(serde_json::json!("busy"))
+        }
+    });
+    let sandbox = Sandbox::embedded().callback(again).build().unwrap();
+    let session = sandbox.session().await.unwrap();
+    place.set(session.clone()).unwrap();
+    assert_eq!(run(&session, "print(await again())").await, "busy\n");
+}
+
+#[tokio::test]
+async fn case_60_a_dropped_run() {
+    let session = session().await;
+    for code in ["while True: pass", "import time\ntime.sleep(60)"] {
+        let dropped = tokio::time::timeout(Duration::from_millis(50), session.execute(code)).await;
+        assert!(dropped.is_err());
+        assert_eq!(session.state(), State::Poisoned(Poison::Dropped));
+        assert!(session.lock().unwrap().store().is_none());
+        session.reset().await.unwrap();
+        assert_eq!(run(&session, "print(1)").await, "1\n");
+    }
+}
+
+#[tokio::test]
+async fn a_closed_session_says_so() {
+    let session = session().await;
+    session.close().unwrap();
+    assert!(matches!(session.execute("1").await, Err(Error::Closed)));
+    assert_eq!(session.state(), State::Closed);
+}
+
+#[tokio::test]
+async fn clearing_forgets_variables_only() {
+    let session = session().await;
+    run(&session, "import json\nx = [0] * 10**6").await;
+    session.clear_state().await.unwrap();
+    let code = "print([name for name in globals() if not name.startswith('__')], __name__)";
+    assert_eq!(run(&session, code).await, "[] __main__\n");
+}
+
+/// Everything that must survive.
+const RICH: &str = r#"
+import dataclasses, enum, functools, json, math, random
+none, number, big, text, data = None, 1.5, 10**50, "é\ud800", b"\0"
+shared = [1]
+pair = (shared, shared)
+circle = []
+circle.append(circle)
+factor = 3
+def scale(x, *, by: int = 2) -> int:
+    "doc"
+    return x * by * factor
+def make():
+    count = 0
+    def step():
+        nonlocal count
+        count += 1
+        return count
+    def look():
+        return count
+    return step, look
+step, look = make()
+step()
+def even(n): return n == 0 or odd(n - 1)
+def odd(n): return n != 0 and even(n - 1)
+square = lambda x: x * x
+def twice(f):
+    @functools.wraps(f)
+    def inner(*args): return 2 * f(*args)
+    return inner
+@twice
+def plus(a, b): return a + b
+class Meta(type):
+    def __new__(cls, name, bases, space):
+        space["made"] = name
+        return super().__new__(cls, name, bases, space)
+class Base(metaclass=Meta):
+    def who(self): return "base"
+class Child(Base):
+    __slots__ = ("value",)
+    def __init__(self): self.value = 7
+    @property
+    def half(self): return self.value / 2
+    @staticmethod
+    def still(): return "static"
+    @classmethod
+    def kind(cls): return cls.__name__
+    def who(self): return super().who() + "+child"
+child = Child()
+class Color(enum.Enum):
+    RED = 1
+    BLUE = 2
+color = Color.RED
+@dataclasses.dataclass
+class Point:
+    x: int
+    y: int = 2
+point = Point(1)
+part = functools.partial(scale, 2)
+random.seed(5)
+random.random()
+"#;
+
+const CHECKS: &str = r#"
+assert (none, number, big, text, data) == (None, 1.5, 10**50, "é\ud800", b"\0")
+assert pair[0] is pair[1] is shared and circle[0] is circle
+assert scale(2) == 12 and scale(1, by=5) == 15 and scale.__doc__ == "doc"
+assert scale.__annotations__ == {"by": int, "return": int}
+factor = 10
+assert scale(1) == 20, "functions see the session's variables"
+assert (look(), step(), look()) == (1, 2, 2)
+assert even(10) and odd(7) and square(5) == 25 and plus(1, 2) == 6
+assert isinstance(child, Child) and child.half == 3.5 and Child.still() == "static"
+assert Child.kind() == "Child" and child.who() == "base+child" and Child.made == "Child"
+assert color is Color.RED and Color(2) is Color.BLUE
+assert point == Point(1, 2) and part() == 40
+assert json.dumps([1]) == "[1]" and math.pi > 3
+import random as again
+again.seed(5); again.random(); expected = again.random()
+print("all there")
+"#;
+
+#[tokio::test]
+async fn case_46_everything_comes_back() {
+    let first = session().await;
+    run(&first, RICH).await;
+    let snapshot = first.snapshot_state().await.unwrap();
+    let bytes = snapshot.to_bytes();
+    assert_eq!(snapshot.size(), snapshot.metadata().size_bytes);
+    run(&first, "assert look() == 1").await;
+
+    let other = session().await;
+    run(&other, "stale = 1").await;
+    let snapshot = PythonStateSnapshot::from_bytes(&bytes).unwrap();
+    other.restore_state(&snapshot).await.unwrap();
+    assert_eq!(run(&other, "print('stale' in globals())").await, "False\n");
+    assert_eq!(run(&other, CHECKS).await, "all there\n");
+}
+
+#[tokio::test]
+async fn case_47_restored_twice() {
+    let first = session().await;
+    run(&first, "import os, uuid\nx = [1]").await;
+    let snapshot = first.snapshot_state().await.unwrap();
+    let mut printed = Vec::new();
+    for _ in 0..2 {
+        let session = session().await;
+        session.restore_state(&snapshot).await.unwrap();
+        printed.push(
+            run(&session, "x.append(2)\nprint(x == [1, 2])\nprint(os.urandom(8), uuid.uuid4())")
+                .await,
+        );
+    }
+    assert!(printed[0].starts_with("True\n") && printed[1].starts_with("True\n"));
+    assert_ne!(printed[0], printed[1]);
+}
+
+#[tokio::test]
+async fn case_45_what_cannot_be_saved_is_named() {
+    let session = session().await;
+    run(&session, "def g():\n    yield 1\ngen = g()\nok = 3\nsecond = (x for x in [])").await;
+    let error = session.snapshot_state().await.unwrap_err();
+    let Error::Snapshot(SnapshotError::Unsaveable(omitted)) = &error else { panic!("{error}") };
+    let names: Vec<_> =
+        omitted.iter().map(|one| (one.name.as_str(), one.type_name.as_str())).collect();
+    assert_eq!(names, [("gen", "generator"), ("second", "generator")]);
+    assert!(error.to_string().starts_with("cannot save gen, a generator (TypeError: "), "{error}");
+    assert_eq!(session.state(), State::Ready);
+
+    let options = SnapshotOptions::default().with_skip_unsaveable(true);
+    let (snapshot, omitted) = session.lock().unwrap().snapshot_state_with(&options).await.unwrap();
+    assert_eq!(omitted.len(), 2);
+    session.restore_state(&snapshot).await.unwrap();
+    assert_eq!(run(&session, "print(ok, list(g()), 'gen' in globals())").await, "3 [1] False\n");
+}
+
+#[tokio::test]
+async fn case_44_what_cannot_be_restored_changes_nothing() {
+    let session = session().await;
+    run(&session, "x = 1\ndef f():\n    return x").await;
+    let good = session.snapshot_state().await.unwrap().to_bytes();
+    for bytes in [&good[..good.len() / 2], b"nonsense", b""] {
+        assert!(PythonStateSnapshot::from_bytes(bytes).is_err());
+    }
+    // Well-wrapped, but not what the guest saved.
+    let mut raw = good.clone();
+    let middle = raw.len() / 2;
+    raw[middle..middle + 20].fill(0xee);
+    let end = raw.len() - 32;
+    let hash = blake3::hash(&raw[..end]);
+    raw[end..].copy_from_slice(hash.as_bytes());
+    let forged = PythonStateSnapshot::from_bytes(&raw).unwrap();
+    let error = session.restore_state(&forged).await.unwrap_err();
+    assert!(matches!(error, Error::Snapshot(SnapshotError::Unusable(_))), "{error}");
+    assert_eq!(run(&session, "print(x, f())").await, "1 1\n");
+}
+
+#[tokio::test]
+async fn a_snapshot_that_is_too_large() {
+    let session = session().await;
+    run(&session, "x = bytes(2_000_000)").await;
+    let options = SnapshotOptions::default().with_max_bytes(1_000_000);
+    let error = session.lock().unwrap().snapshot_state_with(&options).await.unwrap_err();
+    assert!(
+        matches!(error, Error::Snapshot(SnapshotError::TooLarge { limit: 1_000_000, .. })),
+        "{error}"
+    );
+    assert_eq!(run(&session, "print(len(x))").await, "2000000\n");
+    let snapshot = session.snapshot_state().await.unwrap();
+    assert!(snapshot.size() > 2_000_000);
+}
+
+#[tokio::test]
+async fn case_49_no_snapshot_of_a_poisoned_or_running_session() {
+    let session = session().await;
+    let other = session.clone();
+    let running = tokio::spawn(async move { other.execute("import time\ntime.sleep(0.2)").await });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(matches!(session.snapshot_state().await, Err(Error::Busy)));
+    running.await.unwrap().unwrap();
+    let _ =
+        tokio::time::timeout(Duration::from_millis(30), session.execute("while True: pass")).await;
+    assert!(matches!(session.snapshot_state().await, Err(Error::Poisoned(Poison::Dropped))));
+}
+
+#[tokio::test]
+async fn a_snapshot_that_takes_too_long_is_stopped() {
+    let session = session().await;
+    run(&session, "class Slow:\n    def __reduce__(self):\n        while True: pass\ns = Slow()")
+        .await;
+    session.lock().unwrap().set_execution_timeout(Some(Duration::from_millis(300)));
+    let error = session.snapshot_state().await.unwrap_err();
+    assert!(matches!(error, Error::Timeout(_)), "{error}");
+    assert_eq!(session.state(), State::Poisoned(Poison::Limit));
+}
+
+#[tokio::test]
+async fn random_numbers_go_on_from_run_to_run() {
+    let session = session().await;
+    let code = "import random\nprint(random.random())";
+    assert_ne!(run(&session, code).await, run(&session, code).await);
+}
+
+#[tokio::test]
+async fn many_runs_hardly_grow_the_interpreter() {
+    let session = session().await;
+    run(&session, "x = 0").await;
+    let mut after_a_thousand = 0;
+    for round in 1..=3000 {
+        let output = session.execute("x += 1").await.unwrap();
+        match round {
+            1000 => after_a_thousand = output.peak_memory_bytes,
+            3000 => {
+                let grown = output.peak_memory_bytes - after_a_thousand;
+                assert!(grown <= 4 << 20, "{grown} bytes in 2000 runs");
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(run(&session, "print(x)").await, "3000\n");
+}
