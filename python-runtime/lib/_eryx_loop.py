@@ -128,3 +128,5 @@ class HostEventLoopPolicy(asyncio.events.BaseDefaultEventLoopPolicy):
 def install():
     """Use the loop wherever asyncio makes one."""
     asyncio.set_event_loop_policy(HostEventLoopPolicy())
+    # What `asyncio.Runner(loop_factory=asyncio.EventLoop)` means by it.
+    asyncio.EventLoop = HostEventLoop
