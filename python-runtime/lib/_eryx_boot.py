@@ -48,6 +48,7 @@ def start():
     import eryx
     import _eryx
     import _eryx_calls
+    import _eryx_image
     import _eryx_loop
     import _eryx_run
     import _eryx_state

@@ -22,6 +22,14 @@ def forget(operation):
     _eryx.cancel(operation)
 
 
+def give_up_all():
+    """No operation will ever finish: call those who registered, who will find
+    that out."""
+    while _waiting:
+        _, callback = _waiting.popitem()
+        callback()
+
+
 def poll(timeout):
     """Wait at most `timeout` seconds (None: without end) for operations, and
     call those who registered."""

@@ -78,20 +78,25 @@ PyObject *eryx_start_call(PyObject *module, PyObject *arguments) {
         return answer_failure(&failure);
     }
     if (progress.tag == ERYX_RUNTIME_CALLBACKS_PROGRESS_PENDING) {
-        return Py_BuildValue("ik", CODE_PENDING, (unsigned long)progress.val.pending);
+        return Py_BuildValue("iN", CODE_PENDING, eryx_number(progress.val.pending));
     }
     return answer_reply(&progress.val.done);
 }
 
 PyObject *eryx_take_call(PyObject *module, PyObject *argument) {
     (void)module;
-    unsigned long operation = PyLong_AsUnsignedLong(argument);
-    if (PyErr_Occurred()) {
+    uint32_t operation;
+    if (!eryx_number_of(argument, &operation)) {
         return NULL;
+    }
+    if (operation == 0) {
+        return Py_BuildValue("is", CODE_FIRST_FAILURE + ERYX_RUNTIME_CALLBACKS_FAILURE_KIND_CANCELLED,
+                             "the call was under way when the interpreter was copied: its answer "
+                             "went to the original");
     }
     reply_t reply;
     failure_t failure;
-    if (!eryx_runtime_callbacks_take((uint32_t)operation, &reply, &failure)) {
+    if (!eryx_runtime_callbacks_take(operation, &reply, &failure)) {
         return answer_failure(&failure);
     }
     return answer_reply(&reply);

@@ -1,5 +1,6 @@
-/* libc's calls to WASI, in libc's stead: those with a path go by another name
-   here, so that shim/files.c can stand before them. */
+/* libc's calls to WASI, in libc's stead: some go by another name here, so that
+   shim/files.c and shim/clock.c can stand before them. */
+#define __wasi_clock_time_get eryx_libc_clock_time_get
 #define __wasi_path_create_directory eryx_libc_path_create_directory
 #define __wasi_path_filestat_get eryx_libc_path_filestat_get
 #define __wasi_path_filestat_set_times eryx_libc_path_filestat_set_times

@@ -1,6 +1,8 @@
 /* Files. WASI takes paths as text: one that is no UTF-8 would end the instance,
    so it is refused here, before each call that has a path. WASI knows no modes:
    `stat` makes up the usual ones. */
+#include "shim.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -98,6 +100,9 @@ __wasi_errno_t __wasi_path_open OPEN_PARAMETERS {
     }
     __wasi_errno_t error =
         eryx_libc_path_open(fd, flags, path, open, rights, inherited, status, opened);
+    if (error == 0) {
+        eryx_remember_open(*opened, fd, flags, path, open, rights, status);
+    }
     /* WASI has no word for too many open files. */
     return error == __WASI_ERRNO_NOMEM ? __WASI_ERRNO_MFILE : error;
 }

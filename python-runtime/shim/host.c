@@ -23,11 +23,11 @@ static PyObject *host_wait(PyObject *module, PyObject *argument) {
 
 static PyObject *host_cancel(PyObject *module, PyObject *argument) {
     (void)module;
-    unsigned long operation = PyLong_AsUnsignedLong(argument);
-    if (PyErr_Occurred()) {
+    uint32_t operation;
+    if (!eryx_number_of(argument, &operation)) {
         return NULL;
     }
-    eryx_runtime_waiting_cancel((uint32_t)operation);
+    eryx_runtime_waiting_cancel(operation);
     Py_RETURN_NONE;
 }
 

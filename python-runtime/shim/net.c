@@ -24,12 +24,6 @@ PyObject *eryx_net_bytes(sandbox_list_u8_t *list) {
     return bytes;
 }
 
-bool eryx_net_number(PyObject *argument, uint32_t *out) {
-    unsigned long number = PyLong_AsUnsignedLong(argument);
-    *out = (uint32_t)number;
-    return !PyErr_Occurred();
-}
-
 static PyObject *net_resolve(PyObject *module, PyObject *argument) {
     (void)module;
     Py_ssize_t length;
@@ -43,7 +37,7 @@ static PyObject *net_resolve(PyObject *module, PyObject *argument) {
     if (!eryx_net_names_resolve(&name, &operation, &failure)) {
         return eryx_net_raise(&failure);
     }
-    return PyLong_FromUnsignedLong(operation);
+    return eryx_number(operation);
 }
 
 static PyObject *net_take_addresses(PyObject *module, PyObject *argument) {
@@ -51,7 +45,7 @@ static PyObject *net_take_addresses(PyObject *module, PyObject *argument) {
     uint32_t operation;
     sandbox_list_string_t found;
     eryx_net_types_failure_t failure;
-    if (!eryx_net_number(argument, &operation)) {
+    if (!eryx_number_of(argument, &operation)) {
         return NULL;
     }
     if (!eryx_net_names_take_addresses(operation, &found, &failure)) {
@@ -85,20 +79,20 @@ static PyObject *net_connect(PyObject *module, PyObject *arguments) {
     if (!eryx_net_tcp_connect(&address, port, &operation, &failure)) {
         return eryx_net_raise(&failure);
     }
-    return PyLong_FromUnsignedLong(operation);
+    return eryx_number(operation);
 }
 
 static PyObject *net_take_connection(PyObject *module, PyObject *argument) {
     (void)module;
     uint32_t operation, connection;
     eryx_net_types_failure_t failure;
-    if (!eryx_net_number(argument, &operation)) {
+    if (!eryx_number_of(argument, &operation)) {
         return NULL;
     }
     if (!eryx_net_tcp_take_connection(operation, &connection, &failure)) {
         return eryx_net_raise(&failure);
     }
-    return PyLong_FromUnsignedLong(connection);
+    return eryx_number(connection);
 }
 
 static PyObject *net_ends(PyObject *module, PyObject *argument) {
@@ -106,7 +100,7 @@ static PyObject *net_ends(PyObject *module, PyObject *argument) {
     uint32_t connection;
     eryx_net_tcp_endpoints_t ends;
     eryx_net_types_failure_t failure;
-    if (!eryx_net_number(argument, &connection)) {
+    if (!eryx_number_of(argument, &connection)) {
         return NULL;
     }
     if (!eryx_net_tcp_ends(connection, &ends, &failure)) {
@@ -122,11 +116,12 @@ static PyObject *net_ends(PyObject *module, PyObject *argument) {
 
 static PyObject *net_receive(PyObject *module, PyObject *arguments) {
     (void)module;
-    unsigned int connection, limit;
+    uint32_t connection;
+    unsigned int limit;
     int keep;
     sandbox_list_u8_t received;
     eryx_net_types_failure_t failure;
-    if (!PyArg_ParseTuple(arguments, "IIp", &connection, &limit, &keep)) {
+    if (!PyArg_ParseTuple(arguments, "O&Ip", eryx_number_converter, &connection, &limit, &keep)) {
         return NULL;
     }
     if (!eryx_net_tcp_receive(connection, limit, keep, &received, &failure)) {
@@ -137,9 +132,9 @@ static PyObject *net_receive(PyObject *module, PyObject *arguments) {
 
 static PyObject *net_send(PyObject *module, PyObject *arguments) {
     (void)module;
-    unsigned int connection;
+    uint32_t connection;
     Py_buffer buffer;
-    if (!PyArg_ParseTuple(arguments, "Iy*", &connection, &buffer)) {
+    if (!PyArg_ParseTuple(arguments, "O&y*", eryx_number_converter, &connection, &buffer)) {
         return NULL;
     }
     sandbox_list_u8_t bytes = {buffer.buf, (size_t)buffer.len};
@@ -156,7 +151,7 @@ static PyObject *when_ready(ready_t *ready, PyObject *argument) {
     uint32_t connection;
     eryx_net_tcp_option_operation_t operation;
     eryx_net_types_failure_t failure;
-    if (!eryx_net_number(argument, &connection)) {
+    if (!eryx_number_of(argument, &connection)) {
         return NULL;
     }
     if (!ready(connection, &operation, &failure)) {
@@ -165,7 +160,7 @@ static PyObject *when_ready(ready_t *ready, PyObject *argument) {
     if (!operation.is_some) {
         Py_RETURN_NONE;
     }
-    return PyLong_FromUnsignedLong(operation.val);
+    return eryx_number(operation.val);
 }
 
 static PyObject *net_readable(PyObject *module, PyObject *argument) {
@@ -180,10 +175,10 @@ static PyObject *net_writable(PyObject *module, PyObject *argument) {
 
 static PyObject *net_set_no_delay(PyObject *module, PyObject *arguments) {
     (void)module;
-    unsigned int connection;
+    uint32_t connection;
     int yes;
     eryx_net_types_failure_t failure;
-    if (!PyArg_ParseTuple(arguments, "Ip", &connection, &yes)) {
+    if (!PyArg_ParseTuple(arguments, "O&p", eryx_number_converter, &connection, &yes)) {
         return NULL;
     }
     if (!eryx_net_tcp_set_no_delay(connection, yes, &failure)) {
@@ -194,10 +189,10 @@ static PyObject *net_set_no_delay(PyObject *module, PyObject *arguments) {
 
 static PyObject *net_shut_down(PyObject *module, PyObject *arguments) {
     (void)module;
-    unsigned int connection;
+    uint32_t connection;
     unsigned char what;
     eryx_net_types_failure_t failure;
-    if (!PyArg_ParseTuple(arguments, "Ib", &connection, &what)) {
+    if (!PyArg_ParseTuple(arguments, "O&b", eryx_number_converter, &connection, &what)) {
         return NULL;
     }
     if (what > ERYX_NET_TCP_DIRECTION_BOTH) {
@@ -213,7 +208,7 @@ static PyObject *net_shut_down(PyObject *module, PyObject *arguments) {
 static PyObject *net_close(PyObject *module, PyObject *argument) {
     (void)module;
     uint32_t connection;
-    if (!eryx_net_number(argument, &connection)) {
+    if (!eryx_number_of(argument, &connection)) {
         return NULL;
     }
     eryx_net_tcp_close(connection);

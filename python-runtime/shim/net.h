@@ -12,9 +12,6 @@ PyObject *eryx_net_raise(eryx_net_types_failure_t *failure);
 /* Turns a list into `bytes` and frees it. */
 PyObject *eryx_net_bytes(sandbox_list_u8_t *list);
 
-/* Reads a connection's, session's or operation's number. */
-bool eryx_net_number(PyObject *argument, uint32_t *out);
-
 /* tls.c: functions of the module `_eryx_net`. */
 extern PyMethodDef eryx_tls_methods[];
 

@@ -6,6 +6,8 @@
 #include <Python.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <wasi/api.h>
 
 /* host.c: the built-in module `_eryx`, the guest library's way to the host. */
 PyObject *PyInit__eryx(void);
@@ -17,6 +19,27 @@ PyObject *eryx_take_call(PyObject *module, PyObject *operation);
 /* sleep.c: waits in the host; what has finished is kept until it is taken. */
 bool eryx_wait(uint64_t nanoseconds);
 PyObject *eryx_take_told(void);
+
+/* What has finished in an interpreter that this memory comes from. */
+void eryx_forget_told(void);
+
+/* image.c: numbers of what the host keeps for the guest. */
+PyObject *eryx_number(uint32_t number);
+bool eryx_number_of(PyObject *object, uint32_t *out);
+/* The same for `PyArg_ParseTuple`'s `O&`. */
+int eryx_number_converter(PyObject *object, void *out);
+
+/* clock.c: the time that a copy of this memory goes on from. */
+void eryx_note_clock(void);
+void eryx_continue_clock(void);
+
+/* open_files.c: what is open, and opening it again in a copy of this memory. */
+void eryx_remember_open(__wasi_fd_t descriptor, __wasi_fd_t folder, __wasi_lookupflags_t lookup,
+                        const char *path, __wasi_oflags_t open, __wasi_rights_t rights,
+                        __wasi_fdflags_t status);
+void eryx_forget_open(__wasi_fd_t descriptor);
+void eryx_note_files(void);
+void eryx_reopen_files(void);
 
 /* trace.c: what `sys.monitoring` calls, for that module. */
 PyObject *eryx_trace_begin(PyObject *module, PyObject *disable);

@@ -39,10 +39,14 @@ bool eryx_wait(uint64_t nanoseconds) {
     return wait_and_keep(told_count > 0 ? 0 : nanoseconds);
 }
 
+void eryx_forget_told(void) {
+    told_count = 0;
+}
+
 PyObject *eryx_take_told(void) {
     PyObject *numbers = PyTuple_New((Py_ssize_t)told_count);
     for (size_t i = 0; numbers != NULL && i < told_count; i++) {
-        PyObject *number = PyLong_FromUnsignedLong(told[i]);
+        PyObject *number = eryx_number(told[i]);
         if (number == NULL) {
             Py_CLEAR(numbers);
         } else {

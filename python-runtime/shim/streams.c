@@ -80,5 +80,8 @@ int close(int descriptor) {
         return was_open ? 0 : fail(EBADF);
     }
     __wasi_errno_t error = __wasi_fd_close(descriptor);
+    if (error == 0) {
+        eryx_forget_open(descriptor);
+    }
     return error ? fail(error) : 0;
 }

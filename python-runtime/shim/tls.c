@@ -40,7 +40,7 @@ static PyObject *tls_open(PyObject *module, PyObject *arguments) {
         return NULL;
     }
     uint32_t below = 0;
-    if (connection != Py_None && !eryx_net_number(connection, &below)) {
+    if (connection != Py_None && !eryx_number_of(connection, &below)) {
         return NULL;
     }
     eryx_net_tls_options_t options = {
@@ -57,7 +57,7 @@ static PyObject *tls_open(PyObject *module, PyObject *arguments) {
     bool opened = connection == Py_None ? eryx_net_tls_open(&options, &session, &failure)
                                         : eryx_net_tls_open_on(below, &options, &session, &failure);
     free(options.protocols.ptr);
-    return opened ? PyLong_FromUnsignedLong(session) : eryx_net_raise(&failure);
+    return opened ? eryx_number(session) : eryx_net_raise(&failure);
 }
 
 typedef bool plain_t(uint32_t, failure_t *);
@@ -66,7 +66,7 @@ typedef bool plain_t(uint32_t, failure_t *);
 static PyObject *plainly(plain_t *function, PyObject *argument) {
     uint32_t session;
     failure_t failure;
-    if (!eryx_net_number(argument, &session)) {
+    if (!eryx_number_of(argument, &session)) {
         return NULL;
     }
     if (!function(session, &failure)) {
@@ -93,10 +93,11 @@ static PyObject *tls_feed_end(PyObject *module, PyObject *argument) {
 typedef bool take_t(uint32_t, uint32_t, sandbox_list_u8_t *, failure_t *);
 
 static PyObject *take(take_t *function, PyObject *arguments) {
-    unsigned int session, limit;
+    uint32_t session;
+    unsigned int limit;
     sandbox_list_u8_t bytes;
     failure_t failure;
-    if (!PyArg_ParseTuple(arguments, "II", &session, &limit)) {
+    if (!PyArg_ParseTuple(arguments, "O&I", eryx_number_converter, &session, &limit)) {
         return NULL;
     }
     if (!function(session, limit, &bytes, &failure)) {
@@ -118,9 +119,9 @@ static PyObject *tls_drain(PyObject *module, PyObject *arguments) {
 typedef bool give_t(uint32_t, sandbox_list_u8_t *, uint32_t *, failure_t *);
 
 static PyObject *give(give_t *function, PyObject *arguments) {
-    unsigned int session;
+    uint32_t session;
     Py_buffer buffer;
-    if (!PyArg_ParseTuple(arguments, "Iy*", &session, &buffer)) {
+    if (!PyArg_ParseTuple(arguments, "O&y*", eryx_number_converter, &session, &buffer)) {
         return NULL;
     }
     sandbox_list_u8_t bytes = {buffer.buf, (size_t)buffer.len};
@@ -145,7 +146,7 @@ static PyObject *tls_pending(PyObject *module, PyObject *argument) {
     (void)module;
     uint32_t session, count;
     failure_t failure;
-    if (!eryx_net_number(argument, &session)) {
+    if (!eryx_number_of(argument, &session)) {
         return NULL;
     }
     if (!eryx_net_tls_pending(session, &count, &failure)) {
@@ -160,7 +161,7 @@ static PyObject *tls_agreed(PyObject *module, PyObject *argument) {
     uint32_t session;
     eryx_net_tls_agreement_t agreed;
     failure_t failure;
-    if (!eryx_net_number(argument, &session)) {
+    if (!eryx_number_of(argument, &session)) {
         return NULL;
     }
     if (!eryx_net_tls_agreed(session, &agreed, &failure)) {
@@ -181,7 +182,7 @@ static PyObject *tls_certificates(PyObject *module, PyObject *argument) {
     uint32_t session;
     sandbox_list_list_u8_t found;
     failure_t failure;
-    if (!eryx_net_number(argument, &session)) {
+    if (!eryx_number_of(argument, &session)) {
         return NULL;
     }
     if (!eryx_net_tls_certificates(session, &found, &failure)) {
@@ -204,7 +205,7 @@ static PyObject *tls_certificates(PyObject *module, PyObject *argument) {
 static PyObject *tls_close(PyObject *module, PyObject *argument) {
     (void)module;
     uint32_t session;
-    if (!eryx_net_number(argument, &session)) {
+    if (!eryx_number_of(argument, &session)) {
         return NULL;
     }
     eryx_net_tls_close(session);

@@ -1,5 +1,6 @@
 use crate::artifact::{CachePlace, CompileEvent};
 use crate::engine::PythonEngine;
+use crate::image::Base;
 use crate::interpreter::Interpreter;
 use crate::linked::{Extend, Linked};
 use crate::run::ExecuteBuilder;
@@ -27,6 +28,8 @@ struct Inner<T: RuntimeView> {
     plain: Linked<T>,
     /// For runs whose fuel is counted; compiled when the first of them comes.
     metered: OnceLock<Linked<T>>,
+    /// What images are told as differences from; made for the first of them.
+    base: OnceLock<Base>,
     compiling: Mutex<()>,
     source: RuntimeSource,
     cache: CachePlace,
@@ -89,7 +92,7 @@ impl<T: RuntimeView> PythonExecutor<T> {
 
     /// The component, linked as far as can be without a store.
     pub fn instance_pre(&self) -> &InstancePre<T> {
-        self.inner.plain.pre.instance_pre()
+        &self.inner.plain.pre
     }
 
     pub(crate) fn plain(&self) -> &Linked<T> {
@@ -108,6 +111,15 @@ impl<T: RuntimeView> PythonExecutor<T> {
         self.inner.metered.get().ok_or_else(|| {
             Error::WasmEngine(wasmtime::Error::msg("the engine that counts fuel is missing"))
         })
+    }
+
+    /// The memory of a fresh interpreter.
+    pub(crate) async fn base(&self) -> Result<&Base, Error> {
+        if let Some(base) = self.inner.base.get() {
+            return Ok(base);
+        }
+        let base = Base::of(self).await?;
+        Ok(self.inner.base.get_or_init(|| base))
     }
 
     pub(crate) fn extensions(&self) -> &[String] {
@@ -249,6 +261,7 @@ impl ExecutorBuilder {
         let inner = Inner {
             plain,
             metered: OnceLock::new(),
+            base: OnceLock::new(),
             compiling: Mutex::new(()),
             source: self.source,
             cache: self.cache,

@@ -59,7 +59,7 @@ pub(crate) async fn clear<T: RuntimeView>(
 }
 
 /// Says what the interpreter is after a call, and what came of that.
-fn settle<T: RuntimeView, R>(
+pub(crate) fn settle<T: RuntimeView, R>(
     interpreter: &mut Interpreter<T>,
     options: &RunOptions,
     ended: wasmtime::Result<R>,

@@ -1,11 +1,11 @@
 use crate::artifact::{self, CachePlace, CompileEvent};
-use crate::bindings::SandboxPre;
+use crate::bindings::SandboxIndices;
 use crate::engine::PythonEngine;
 use crate::view::RuntimeView;
 use crate::{Error, RuntimeSource, host};
 use std::fmt;
 use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, Linker};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
 /// What an embedder links besides what this crate does.
 pub(crate) type Extend<T> =
@@ -15,7 +15,10 @@ pub(crate) type Extend<T> =
 /// store.
 pub(crate) struct Linked<T: RuntimeView> {
     pub(crate) engine: PythonEngine,
-    pub(crate) pre: SandboxPre<T>,
+    pub(crate) pre: InstancePre<T>,
+    pub(crate) exports: SandboxIndices,
+    /// The export that shows the memory.
+    pub(crate) memory: ComponentExportIndex,
 }
 
 impl<T: RuntimeView> Linked<T> {
@@ -29,11 +32,27 @@ impl<T: RuntimeView> Linked<T> {
         notice: &dyn Fn(CompileEvent),
     ) -> Result<Self, Error> {
         let component = artifact::load(engine.engine(), source, cache, notice)?;
-        let pre = link(&engine, &component, extend, extensions)
-            .map_err(|error| Error::Initialization { origin: source.origin(), source: error })?;
-        Ok(Self { engine, pre })
+        Self::link(engine, &component, extend, extensions)
+            .map_err(|error| Error::Initialization { origin: source.origin(), source: error })
+    }
+
+    fn link(
+        engine: PythonEngine,
+        component: &Component,
+        extend: &Extend<T>,
+        extensions: &[String],
+    ) -> wasmtime::Result<Self> {
+        let pre = link(&engine, component, extend, extensions)?;
+        let exports = SandboxIndices::new(&pre)?;
+        let memory = component
+            .get_export_index(None, IMAGE)
+            .and_then(|image| component.get_export_index(Some(&image), "memory"))
+            .ok_or_else(|| wasmtime::Error::msg("the component does not show its memory"))?;
+        Ok(Self { engine, pre, exports, memory })
     }
 }
+
+const IMAGE: &str = "eryx:runtime/image@0.1.0";
 
 impl<T: RuntimeView> fmt::Debug for Linked<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -46,14 +65,14 @@ fn link<T: RuntimeView>(
     component: &Component,
     extend: &Extend<T>,
     extensions: &[String],
-) -> wasmtime::Result<SandboxPre<T>> {
+) -> wasmtime::Result<InstancePre<T>> {
     let mut linker = Linker::new(engine.engine());
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     host::add_to_linker(&mut linker)?;
     linker.allow_shadowing(true);
     extend(&mut linker)?;
     refuse_the_rest(engine, component, &mut linker, extensions)?;
-    SandboxPre::new(linker.instantiate_pre(component)?)
+    linker.instantiate_pre(component)
 }
 
 /// Defines the optional interfaces that nobody has linked: to call them is a

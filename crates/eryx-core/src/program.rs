@@ -34,7 +34,7 @@ pub(crate) fn program(
         filename: options.filename.clone(),
         argv,
         result_variable: options.result_variable.clone(),
-        entropy: entropy(seed)?,
+        entropy: entropy_of(seed, "program")?,
         started: clock.since_1970(),
         environment: environment(&options.environment)?,
         callbacks: options.callbacks.infos().iter().map(description).collect(),
@@ -85,10 +85,11 @@ fn description(info: &HostCallbackInfo) -> Description {
     }
 }
 
-/// What makes this program's random numbers differ from all others'.
-fn entropy(seed: Option<Seed>) -> Result<Vec<u8>, Error> {
+/// What makes the random numbers of an interpreter differ from all others', or
+/// what its seed makes them for this purpose.
+pub(crate) fn entropy_of(seed: Option<Seed>, purpose: &str) -> Result<Vec<u8>, Error> {
     if let Some(seed) = seed {
-        return Ok(seed.bytes("program", 32));
+        return Ok(seed.bytes(purpose, 32));
     }
     let mut bytes = vec![0; 32];
     getrandom::fill(&mut bytes)

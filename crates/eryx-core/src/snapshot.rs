@@ -29,6 +29,14 @@ pub enum SnapshotError {
     /// The bytes were changed since.
     #[error("the snapshot is damaged: its hash does not fit its content")]
     Damaged,
+    /// It is a snapshot of the other kind.
+    #[error("the snapshot is {found}, where {expected} is wanted")]
+    Kind {
+        /// What it is.
+        found: &'static str,
+        /// What was to be read.
+        expected: &'static str,
+    },
     /// A later version of eryx made it.
     #[error("the snapshot has the format {found}; this version of eryx reads up to {known}")]
     Newer {
@@ -47,6 +55,20 @@ pub enum SnapshotError {
         found: String,
         /// The runtime's.
         expected: &'static str,
+    },
+    /// It is an image of another runtime.
+    #[error(
+        "the snapshot is an image of another runtime: it can be restored only by the runtime that \
+         it was made with"
+    )]
+    Runtime,
+    /// The interpreter would need more memory than it may have.
+    #[error("the snapshot needs {size} bytes of memory; the limit is {limit}")]
+    Memory {
+        /// Bytes.
+        size: u64,
+        /// Bytes.
+        limit: u64,
     },
     /// The interpreter could not read it. Nothing was changed.
     #[error("the interpreter could not restore the snapshot: {}", .0.escape_debug())]

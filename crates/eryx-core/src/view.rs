@@ -25,7 +25,18 @@ use wasmtime_wasi::{WasiCtxBuilder, WasiView};
 pub trait RuntimeView: WasiView + Send + 'static {
     /// This crate's part of the data.
     fn runtime(&mut self) -> &mut RuntimeCtx;
+
+    /// Notes what the data holds besides the interpreter's memory and a program
+    /// can change: files, say. Calling the answer puts it back.
+    ///
+    /// What belongs to others too is better left alone. Nothing by default.
+    fn checkpoint(&mut self) -> Undo {
+        Box::new(|| ())
+    }
 }
+
+/// Puts back what [`RuntimeView::checkpoint`] noted.
+pub type Undo = Box<dyn FnOnce() + Send>;
 
 /// The state of an interpreter's run: its budgets and what it has produced.
 #[derive(Debug)]

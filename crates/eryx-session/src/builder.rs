@@ -14,6 +14,7 @@ pub struct SessionExecuteBuilder<'a, T: RuntimeView> {
     session: &'a mut SessionExecutor<T>,
     code: String,
     options: RunOptions,
+    transactional: bool,
 }
 
 impl<'a, T: RuntimeView> SessionExecuteBuilder<'a, T> {
@@ -23,7 +24,7 @@ impl<'a, T: RuntimeView> SessionExecuteBuilder<'a, T> {
         if options.filename == RunOptions::default().filename {
             options.filename = format!("<run {}>", session.execution_count() + 1);
         }
-        Self { session, code, options }
+        Self { session, code, options, transactional: false }
     }
 
     /// Sets what Python can call; calls are sent to `requests`, and whoever holds
@@ -86,6 +87,19 @@ impl<'a, T: RuntimeView> SessionExecuteBuilder<'a, T> {
         self
     }
 
+    /// Undoes the run if it ends in an error, whichever: the session is then what
+    /// it was before, and ready. The error is the run's own.
+    ///
+    /// Variables and everything else in the interpreter come back, and files of
+    /// the session's own; what the run did in a storage or directory that the
+    /// embedder has mounted, and what it called, stays done. Costs what
+    /// [`snapshot_image`](SessionExecutor::snapshot_image) does, and an undone
+    /// run a new interpreter.
+    pub fn transactional(mut self) -> Self {
+        self.transactional = true;
+        self
+    }
+
     /// Runs the program to its end.
     ///
     /// Dropping the future poisons the session.
@@ -93,6 +107,9 @@ impl<'a, T: RuntimeView> SessionExecuteBuilder<'a, T> {
     /// # Errors
     /// How a run can end: see [`Error`].
     pub async fn run(self) -> Result<ExecutionOutput, Error> {
+        if self.transactional {
+            return self.session.run_or_undo(&self.code, &self.options).await;
+        }
         self.session.begin().execute(&self.code, &self.options).await
     }
 }

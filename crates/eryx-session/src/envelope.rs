@@ -1,7 +1,7 @@
 //! A snapshot as bytes: magic, format, kind, whether it is keyed, runtime, Python,
 //! time, length, data, and a BLAKE3 over all of that. Integers are little-endian.
 
-use crate::snapshot::{MAX_SNAPSHOT_SIZE, PythonStateSnapshot, SnapshotMetadata};
+use crate::SnapshotMetadata;
 use eryx_core::SnapshotError;
 
 /// The Python that reads and writes the data: its byte code is in it.
@@ -9,18 +9,41 @@ pub(crate) const PYTHON: &str = "3.13";
 
 const MAGIC: &[u8; 8] = b"eryxsnap";
 const FORMAT: u16 = 1;
-const KIND_STATE: u8 = 1;
 const HASH: usize = 32;
 
 /// Magic, format, kind, keyed, runtime, Python, time, length.
 const HEADER: usize = 8 + 2 + 1 + 1 + 32 + 8 + 8 + 8;
 
-pub(crate) fn write(snapshot: &PythonStateSnapshot, key: Option<&[u8; 32]>) -> Vec<u8> {
-    let metadata = snapshot.metadata();
-    let mut bytes = Vec::with_capacity(HEADER + snapshot.size() + HASH);
+/// What is in an envelope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    State = 1,
+    Image = 2,
+}
+
+impl Kind {
+    fn of(number: u8) -> Option<Self> {
+        [Self::State, Self::Image].into_iter().find(|kind| *kind as u8 == number)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::State => "a snapshot of variables",
+            Self::Image => "an image of a whole interpreter",
+        }
+    }
+}
+
+pub(crate) fn write(
+    kind: Kind,
+    metadata: &SnapshotMetadata,
+    data: &[u8],
+    key: Option<&[u8; 32]>,
+) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEADER + data.len() + HASH);
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&FORMAT.to_le_bytes());
-    bytes.extend_from_slice(&[KIND_STATE, u8::from(key.is_some())]);
+    bytes.extend_from_slice(&[kind as u8, u8::from(key.is_some())]);
     bytes.extend_from_slice(&metadata.runtime);
     let mut version = [0; 8];
     let text = metadata.python_version.as_bytes();
@@ -29,17 +52,20 @@ pub(crate) fn write(snapshot: &PythonStateSnapshot, key: Option<&[u8; 32]>) -> V
     }
     bytes.extend_from_slice(&version);
     bytes.extend_from_slice(&metadata.timestamp_ms.to_le_bytes());
-    bytes.extend_from_slice(&(snapshot.size() as u64).to_le_bytes());
-    bytes.extend_from_slice(snapshot.data());
+    bytes.extend_from_slice(&(data.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(data);
     let hash = hash(&bytes, key);
     bytes.extend_from_slice(hash.as_bytes());
     bytes
 }
 
-pub(crate) fn read(
-    bytes: &[u8],
+/// What is known of the data, and the data, of which there may be `limit` bytes.
+pub(crate) fn read<'a>(
+    expected_kind: Kind,
+    bytes: &'a [u8],
+    limit: u64,
     key: Option<&[u8; 32]>,
-) -> Result<PythonStateSnapshot, SnapshotError> {
+) -> Result<(SnapshotMetadata, &'a [u8]), SnapshotError> {
     if !bytes.starts_with(MAGIC) {
         return Err(SnapshotError::Foreign);
     }
@@ -56,7 +82,10 @@ pub(crate) fn read(
     let version = rest.take::<8>().ok_or_else(|| cut(smallest))?;
     let timestamp_ms = u64::from_le_bytes(rest.take().ok_or_else(|| cut(smallest))?);
     let length = u64::from_le_bytes(rest.take().ok_or_else(|| cut(smallest))?);
-    let limit = MAX_SNAPSHOT_SIZE as u64;
+    let kind = Kind::of(kind).ok_or(SnapshotError::Damaged)?;
+    if kind != expected_kind {
+        return Err(SnapshotError::Kind { found: kind.name(), expected: expected_kind.name() });
+    }
     if length > limit {
         return Err(SnapshotError::TooLarge { size: length, limit });
     }
@@ -74,7 +103,7 @@ pub(crate) fn read(
         _ => return Err(SnapshotError::Damaged),
     }
     // blake3's hashes compare in constant time.
-    if found != expected || kind != KIND_STATE || hash(content, key) != *tag {
+    if found != expected || hash(content, key) != *tag {
         return Err(match key {
             Some(_) => SnapshotError::Key("the snapshot is damaged or was tagged with another key"),
             None => SnapshotError::Damaged,
@@ -83,10 +112,9 @@ pub(crate) fn read(
     let python_version: String =
         version.iter().take_while(|byte| **byte != 0).map(|byte| char::from(*byte)).collect();
     check_python(&python_version)?;
-    let data = content.get(HEADER..).unwrap_or_default().to_vec();
-    let metadata =
-        SnapshotMetadata { timestamp_ms, size_bytes: data.len(), runtime, python_version };
-    Ok(PythonStateSnapshot::from_parts(data, metadata))
+    let data = content.get(HEADER..).unwrap_or_default();
+    let size_bytes = data.len();
+    Ok((SnapshotMetadata { timestamp_ms, size_bytes, runtime, python_version }, data))
 }
 
 pub(crate) fn check_python(version: &str) -> Result<(), SnapshotError> {
@@ -120,6 +148,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
+    use crate::{PythonImageSnapshot, PythonStateSnapshot};
     use proptest::prelude::*;
 
     fn snapshot() -> PythonStateSnapshot {
@@ -172,11 +201,20 @@ mod tests {
     }
 
     #[test]
+    fn an_image_is_no_state() {
+        let bytes = write(Kind::Image, snapshot().metadata(), b"", None);
+        let read = PythonStateSnapshot::from_bytes(&bytes);
+        assert!(matches!(read, Err(SnapshotError::Kind { .. })), "{read:?}");
+        let read = PythonImageSnapshot::from_bytes(&snapshot().to_bytes());
+        assert!(matches!(read, Err(SnapshotError::Kind { .. })), "{read:?}");
+    }
+
+    #[test]
     fn another_python_is_told() {
-        let mut one = snapshot();
+        let one = snapshot();
         let metadata = SnapshotMetadata { python_version: "3.14".into(), ..one.metadata().clone() };
-        one = PythonStateSnapshot::from_parts(one.data().to_vec(), metadata);
-        let read = PythonStateSnapshot::from_bytes(&one.to_bytes());
+        let bytes = write(Kind::State, &metadata, one.data(), None);
+        let read = PythonStateSnapshot::from_bytes(&bytes);
         assert!(matches!(read, Err(SnapshotError::Python { .. })), "{read:?}");
     }
 

@@ -19,9 +19,13 @@
 
 mod builder;
 mod envelope;
+mod image;
+mod metadata;
 mod session;
 mod snapshot;
 
 pub use builder::SessionExecuteBuilder;
+pub use image::{MAX_IMAGE_SIZE, PythonImageSnapshot};
+pub use metadata::SnapshotMetadata;
 pub use session::SessionExecutor;
-pub use snapshot::{MAX_SNAPSHOT_SIZE, PythonStateSnapshot, SnapshotMetadata, SnapshotOptions};
+pub use snapshot::{MAX_SNAPSHOT_SIZE, PythonStateSnapshot, SnapshotOptions};

@@ -1,8 +1,9 @@
 use crate::builder::SessionExecuteBuilder;
+use crate::image::PythonImageSnapshot;
 use crate::snapshot::{PythonStateSnapshot, SnapshotOptions};
 use eryx_core::{
-    Callbacks, Error, Interpreter, MinimalState, Omission, PythonExecutor, ResourceLimits,
-    RunOptions, RuntimeView, State,
+    Callbacks, Error, ExecutionOutput, Image, Interpreter, MinimalState, Omission, Poison,
+    PythonExecutor, ResourceLimits, RunOptions, RuntimeView, State,
 };
 use std::fmt;
 use std::time::Duration;
@@ -42,6 +43,53 @@ impl<T: RuntimeView> SessionExecutor<T> {
     ) -> Result<Self, Error> {
         let interpreter = start(&executor, &options).await?;
         Ok(Self { interpreter, options, count: 0 })
+    }
+
+    /// Starts a session as the image was captured of another: variables,
+    /// generators, tasks, everything in its memory. Its random numbers are
+    /// others.
+    ///
+    /// # Errors
+    /// As [`Interpreter::assume`].
+    pub async fn from_image(
+        executor: PythonExecutor<T>,
+        image: &PythonImageSnapshot,
+        options: RunOptions,
+    ) -> Result<Self, Error> {
+        let interpreter = copy(&executor, image.image(), false, &options).await?;
+        Ok(Self { interpreter, options, count: 0 })
+    }
+
+    /// A second session that goes on from where this one is; both know nothing of
+    /// each other from here on. What they share is what the executor's states
+    /// share. Its random numbers are others.
+    ///
+    /// # Errors
+    /// As [`Interpreter::capture`] and [`Interpreter::assume`]; this session is
+    /// as it was.
+    pub async fn fork(&mut self) -> Result<Self, Error> {
+        let executor = self.interpreter.executor().clone();
+        self.fork_into(executor).await
+    }
+
+    /// As [`fork`](Self::fork), with another executor of the same runtime: other
+    /// files, say.
+    ///
+    /// # Errors
+    /// As [`fork`](Self::fork).
+    pub async fn fork_into(&mut self, executor: PythonExecutor<T>) -> Result<Self, Error> {
+        let image = self.interpreter.capture(&self.options).await?;
+        let interpreter = copy(&executor, &image, false, &self.options).await?;
+        Ok(Self { interpreter, options: self.options.clone(), count: self.count })
+    }
+
+    /// Runs an empty program, which is not counted, so that the first real one
+    /// finds everything in memory.
+    ///
+    /// # Errors
+    /// As a run's.
+    pub async fn warm_up(&mut self) -> Result<(), Error> {
+        self.interpreter.execute("None", &self.options).await.map(drop)
     }
 
     /// Prepares to run `code`. Nothing happens before
@@ -139,13 +187,45 @@ impl<T: RuntimeView> SessionExecutor<T> {
         Ok((PythonStateSnapshot::new(data, runtime), omitted))
     }
 
-    /// Puts a snapshot's variables in the place of those that there are.
+    /// Puts a snapshot's variables in the place of those that there are. A
+    /// poisoned session gets a new interpreter first, and is ready again.
     ///
     /// # Errors
     /// [`Error::Snapshot`] if it does not fit; the session is as it was.
     pub async fn restore_state(&mut self, snapshot: &PythonStateSnapshot) -> Result<(), Error> {
         snapshot.check().map_err(Error::Snapshot)?;
-        self.interpreter.restore(snapshot.data(), &self.options).await
+        if !matches!(self.state(), State::Poisoned(_)) {
+            return self.interpreter.restore(snapshot.data(), &self.options).await;
+        }
+        let executor = self.interpreter.executor().clone();
+        let mut fresh = start(&executor, &self.options).await?;
+        fresh.restore(snapshot.data(), &self.options).await?;
+        self.interpreter = fresh;
+        Ok(())
+    }
+
+    /// Saves all of the session: see [`PythonImageSnapshot`].
+    ///
+    /// # Errors
+    /// As [`Interpreter::capture`].
+    pub async fn snapshot_image(&mut self) -> Result<PythonImageSnapshot, Error> {
+        let image = self.interpreter.capture(&self.options).await?;
+        Ok(PythonImageSnapshot::new(image))
+    }
+
+    /// Makes this session what it, or another, was when the image was captured,
+    /// with other random numbers. A poisoned one is ready again.
+    ///
+    /// # Errors
+    /// As [`from_image`](Self::from_image), and [`Error::Closed`]; the session is
+    /// as it was.
+    pub async fn restore_image(&mut self, image: &PythonImageSnapshot) -> Result<(), Error> {
+        if self.state() == State::Closed {
+            return Err(Error::Closed);
+        }
+        let executor = self.interpreter.executor().clone();
+        self.interpreter = copy(&executor, image.image(), false, &self.options).await?;
+        Ok(())
     }
 
     /// The wasmtime store, for inspection. `None` if a run that was dropped has
@@ -173,6 +253,25 @@ impl<T: RuntimeView> SessionExecutor<T> {
         &self.options
     }
 
+    /// Runs a program; if it fails, nothing has happened.
+    pub(crate) async fn run_or_undo(
+        &mut self,
+        code: &str,
+        options: &RunOptions,
+    ) -> Result<ExecutionOutput, Error> {
+        let before = self.interpreter.capture(&self.options).await?;
+        let undo = self.interpreter.store_mut().data_mut().checkpoint();
+        let result = self.begin().execute(code, options).await;
+        if result.is_err() {
+            // Until all is as it was nobody may see what is there.
+            self.interpreter.poison(Poison::NotUndone);
+            undo();
+            let executor = self.interpreter.executor().clone();
+            self.interpreter = copy(&executor, &before, true, &self.options).await?;
+        }
+        result
+    }
+
     pub(crate) fn begin(&mut self) -> &mut Interpreter<T> {
         self.count += 1;
         &mut self.interpreter
@@ -187,6 +286,17 @@ async fn start<T: RuntimeView>(
         Some(seed) => executor.start_seeded(&options.limits, seed).await,
         None => executor.start(&options.limits).await,
     }
+}
+
+async fn copy<T: RuntimeView>(
+    executor: &PythonExecutor<T>,
+    image: &Image,
+    same_chance: bool,
+    options: &RunOptions,
+) -> Result<Interpreter<T>, Error> {
+    let mut interpreter = start(executor, options).await?;
+    interpreter.assume(image, same_chance, options).await?;
+    Ok(interpreter)
 }
 
 impl<T: RuntimeView> fmt::Debug for SessionExecutor<T> {

@@ -1,7 +1,7 @@
-use crate::envelope;
+use crate::SnapshotMetadata;
+use crate::envelope::{self, Kind};
 use eryx_core::SnapshotError;
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The most bytes that a snapshot may have: 64 MiB.
 pub const MAX_SNAPSHOT_SIZE: usize = 64 << 20;
@@ -14,20 +14,6 @@ pub const MAX_SNAPSHOT_SIZE: usize = 64 << 20;
 pub struct PythonStateSnapshot {
     data: Vec<u8>,
     metadata: SnapshotMetadata,
-}
-
-/// What is known of a snapshot.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SnapshotMetadata {
-    /// Milliseconds since 1970 when it was made.
-    pub timestamp_ms: u64,
-    /// Bytes of its data.
-    pub size_bytes: usize,
-    /// BLAKE3 of the runtime that made it.
-    pub runtime: [u8; 32],
-    /// The Python that made it.
-    pub python_version: String,
 }
 
 /// How to save.
@@ -64,17 +50,7 @@ impl SnapshotOptions {
 
 impl PythonStateSnapshot {
     pub(crate) fn new(data: Vec<u8>, runtime: [u8; 32]) -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let metadata = SnapshotMetadata {
-            timestamp_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
-            size_bytes: data.len(),
-            runtime,
-            python_version: envelope::PYTHON.to_owned(),
-        };
-        Self { data, metadata }
-    }
-
-    pub(crate) fn from_parts(data: Vec<u8>, metadata: SnapshotMetadata) -> Self {
+        let metadata = SnapshotMetadata::now(data.len(), runtime);
         Self { data, metadata }
     }
 
@@ -96,13 +72,13 @@ impl PythonStateSnapshot {
     /// Everything as bytes, to be kept anywhere. Whoever can write there can make
     /// a snapshot of their own: see [`to_bytes_with_key`](Self::to_bytes_with_key).
     pub fn to_bytes(&self) -> Vec<u8> {
-        envelope::write(self, None)
+        envelope::write(Kind::State, &self.metadata, &self.data, None)
     }
 
     /// As [`to_bytes`](Self::to_bytes), with a tag that only who has the key can
     /// make.
     pub fn to_bytes_with_key(&self, key: &[u8; 32]) -> Vec<u8> {
-        envelope::write(self, Some(key))
+        envelope::write(Kind::State, &self.metadata, &self.data, Some(key))
     }
 
     /// Reads what [`to_bytes`](Self::to_bytes) wrote. All of it is checked.
@@ -110,7 +86,7 @@ impl PythonStateSnapshot {
     /// # Errors
     /// [`SnapshotError`] says what is wrong with the bytes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, SnapshotError> {
-        envelope::read(bytes, None)
+        Self::read(bytes, None)
     }
 
     /// Reads what [`to_bytes_with_key`](Self::to_bytes_with_key) wrote with this
@@ -120,7 +96,13 @@ impl PythonStateSnapshot {
     /// As [`from_bytes`](Self::from_bytes); [`SnapshotError::Key`] without the
     /// right tag.
     pub fn from_bytes_with_key(bytes: &[u8], key: &[u8; 32]) -> Result<Self, SnapshotError> {
-        envelope::read(bytes, Some(key))
+        Self::read(bytes, Some(key))
+    }
+
+    fn read(bytes: &[u8], key: Option<&[u8; 32]>) -> Result<Self, SnapshotError> {
+        let limit = MAX_SNAPSHOT_SIZE as u64;
+        let (metadata, data) = envelope::read(Kind::State, bytes, limit, key)?;
+        Ok(Self { data: data.to_vec(), metadata })
     }
 
     pub(crate) fn check(&self) -> Result<(), SnapshotError> {

@@ -1,8 +1,7 @@
-use crate::mounts::{Mount, MountTable, Mounted, ROOT_POINT, SCRATCH, SCRATCH_DIRS, Table};
+use crate::mounts::{Mount, MountTable, Mounted, ROOT_POINT, SCRATCH, Table};
 use crate::place::{Node, Place};
 use crate::real::{RealDir, WriteQuota};
-use crate::storage::StorageFiles;
-use crate::{ArcStorage, ConfigError, FsError, FsResult, InMemoryStorage, VfsConfig};
+use crate::{ArcStorage, ConfigError, FsError, FsResult, VfsConfig};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -35,6 +34,12 @@ impl HybridVfsCtx {
         }
     }
 
+    /// A tree with these mounts and `scratch`, which other contexts may have too:
+    /// see [`MountTable::new_scratch`].
+    pub fn with_scratch(mounts: &MountTable, scratch: impl Into<ArcStorage>) -> Self {
+        Self { scratch: OnceLock::from(scratch.into()), ..Self::new(mounts) }
+    }
+
     /// A tree with `storage` and the volumes mounted as `config` says.
     ///
     /// # Errors
@@ -49,14 +54,7 @@ impl HybridVfsCtx {
     /// The files at the root, `/tmp`, the home directory: all that is under no
     /// mount. They live as long as this context, or a clone of the answer.
     pub fn scratch(&self) -> &ArcStorage {
-        self.scratch.get_or_init(|| {
-            let storage = InMemoryStorage::with_limits(self.table.scratch_limits);
-            for dir in SCRATCH_DIRS {
-                // Limits too small even for this leave the directory out.
-                let _ = storage.make_dirs(dir);
-            }
-            ArcStorage::new(storage)
-        })
+        self.scratch.get_or_init(|| ArcStorage::new(self.table.new_scratch()))
     }
 
     pub(crate) fn table(&self) -> &Table {

@@ -1,6 +1,10 @@
 use crate::path::{Step, Way};
 use crate::real::RealDir;
-use crate::{ArcStorage, ConfigError, DirPerms, FilePerms, StorageLimits, VfsConfig, VolumeMount};
+use crate::storage::StorageFiles;
+use crate::{
+    ArcStorage, ConfigError, DirPerms, FilePerms, InMemoryStorage, StorageLimits, VfsConfig,
+    VolumeMount,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -34,7 +38,7 @@ pub(crate) const SCRATCH: usize = 0;
 pub(crate) const ROOT_POINT: usize = 0;
 
 /// Directories of every scratch storage.
-pub(crate) const SCRATCH_DIRS: &[&str] = &["data", "home/user", "tmp"];
+const SCRATCH_DIRS: &[&str] = &["data", "home/user", "tmp"];
 
 /// One mount.
 #[derive(Debug, Clone)]
@@ -62,6 +66,12 @@ impl MountTable {
     /// Starts with nothing but the scratch storage.
     pub fn builder() -> MountTableBuilder {
         MountTableBuilder::default()
+    }
+
+    /// A scratch storage as each context gets one, for several that are to have
+    /// the same: a session's, say.
+    pub fn new_scratch(&self) -> InMemoryStorage {
+        self.0.new_scratch()
     }
 
     pub(crate) fn table(&self) -> &Arc<Table> {
@@ -187,6 +197,15 @@ impl Mount {
 }
 
 impl Table {
+    pub(crate) fn new_scratch(&self) -> InMemoryStorage {
+        let storage = InMemoryStorage::with_limits(self.scratch_limits);
+        for dir in SCRATCH_DIRS {
+            // Limits too small even for this leave the directory out.
+            let _ = storage.make_dirs(dir);
+        }
+        storage
+    }
+
     /// The point of a path, made if it is missing.
     fn point(&mut self, path: &str) -> Result<usize, ConfigError> {
         if !path.starts_with('/') {

@@ -1,5 +1,6 @@
 use crate::files::FilesSetup;
 use crate::network::NetworkSetup;
+use crate::state::World;
 use crate::{Sandbox, SandboxState, runtime};
 use eryx_core::{
     Callback, Callbacks, CompileEvent, Error, PythonExecutor, ResourceLimits, RunOptions,
@@ -124,15 +125,15 @@ impl SandboxBuilder {
     /// [`ExecutorBuilder::build`](eryx_core::ExecutorBuilder::build).
     pub fn build(mut self) -> Result<Sandbox, Error> {
         self.options.callbacks = Callbacks::new(self.callbacks)?;
-        let files = self.files.open()?;
+        let mounts = self.files.open()?;
         let reach = self.network.open(&mut self.options.environment)?;
         let executor = match self.runtime {
             Runtime::Embedded => runtime::embedded(self.notice)?,
             Runtime::Loaded(executor) => executor,
             Runtime::From(source) => runtime::load(source, self.notice)?,
         };
-        let executor = executor.with_state(move |ctx| SandboxState::with(ctx, &files, &reach));
-        Ok(Sandbox::new(executor, self.options))
+        let world = World { mounts, reach };
+        Ok(Sandbox::new(world.executor(&executor), world, self.options))
     }
 }
 

@@ -18,6 +18,7 @@ mod files;
 mod network;
 #[cfg(feature = "packages")]
 mod packages;
+mod pool;
 mod runtime;
 mod sandbox;
 mod session;
@@ -30,11 +31,11 @@ pub use eryx_core::{
     Callback, CallbackArguments, CallbackError, CallbackFuture, CallbackLimits, CallbackReply,
     CallbackRequest, Callbacks, CancellationToken, ChainLink, ChainedException, CompileEvent,
     DynamicCallback, Error, ExecuteBuilder, Execution, ExecutionOutput, ExecutorBuilder, Frame,
-    HostCallbackInfo, Interpreter, MemoryTracker, MinimalState, Omission, OutputPolicy,
+    HostCallbackInfo, Image, Interpreter, MemoryTracker, MinimalState, Omission, OutputPolicy,
     OutputRequest, OutputStream, OutputText, Poison, PythonEngine, PythonException, PythonExecutor,
     PythonValue, ResourceLimits, RunOptions, RuntimeCtx, RuntimeSource, RuntimeView, Seed,
     SnapshotError, State, Stopped, TooManyOperations, TraceEvent, TraceKind, TraceOptions,
-    TraceRequest, Truncated, TypedCallback, chrome_trace,
+    TraceRequest, Truncated, TypedCallback, Undo, chrome_trace,
 };
 #[cfg(feature = "macros")]
 pub use eryx_macros::callback;
@@ -44,8 +45,8 @@ pub use eryx_net::{
     NetLimits, NetRule, Network, Ports, Resolver, RuleError, Secret, SystemResolver,
 };
 pub use eryx_session::{
-    MAX_SNAPSHOT_SIZE, PythonStateSnapshot, SessionExecuteBuilder, SessionExecutor,
-    SnapshotMetadata, SnapshotOptions,
+    MAX_IMAGE_SIZE, MAX_SNAPSHOT_SIZE, PythonImageSnapshot, PythonStateSnapshot,
+    SessionExecuteBuilder, SessionExecutor, SnapshotMetadata, SnapshotOptions,
 };
 #[cfg(feature = "vfs")]
 pub use eryx_vfs::{
@@ -56,6 +57,7 @@ pub use eryx_vfs::{
 };
 #[cfg(feature = "packages")]
 pub use packages::{Package, PackageError};
+pub use pool::{PoolOptions, PoolStatistics, PooledSession, SandboxPool};
 pub use sandbox::Sandbox;
 pub use session::Session;
 pub use state::SandboxState;

@@ -1,3 +1,4 @@
+use crate::state::World;
 use crate::{SandboxBuilder, SandboxState, Session};
 use eryx_core::{Error, ExecuteBuilder, Execution, ExecutionOutput, PythonExecutor, RunOptions};
 
@@ -5,12 +6,17 @@ use eryx_core::{Error, ExecuteBuilder, Execution, ExecutionOutput, PythonExecuto
 #[derive(Debug, Clone)]
 pub struct Sandbox {
     executor: PythonExecutor<SandboxState>,
+    world: World,
     options: RunOptions,
 }
 
 impl Sandbox {
-    pub(crate) fn new(executor: PythonExecutor<SandboxState>, options: RunOptions) -> Self {
-        Self { executor, options }
+    pub(crate) fn new(
+        executor: PythonExecutor<SandboxState>,
+        world: World,
+        options: RunOptions,
+    ) -> Self {
+        Self { executor, world, options }
     }
 
     /// Starts to set up a sandbox with the runtime built into the program.
@@ -53,7 +59,15 @@ impl Sandbox {
     /// # Errors
     /// As [`PythonExecutor::start`].
     pub async fn session(&self) -> Result<Session, Error> {
-        Session::start(self.executor.clone(), self.options.clone()).await
+        Session::start(self).await
+    }
+
+    pub(crate) fn world(&self) -> &World {
+        &self.world
+    }
+
+    pub(crate) fn options(&self) -> &RunOptions {
+        &self.options
     }
 
     /// The runtime.

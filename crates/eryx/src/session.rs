@@ -1,6 +1,8 @@
-use crate::SandboxState;
-use eryx_core::{Callbacks, Error, ExecutionOutput, PythonExecutor, RunOptions, State};
-use eryx_session::{PythonStateSnapshot, SessionExecutor};
+use crate::files::OwnFiles;
+use crate::state::World;
+use crate::{Sandbox, SandboxState};
+use eryx_core::{Callbacks, Error, ExecutionOutput, State};
+use eryx_session::{PythonImageSnapshot, PythonStateSnapshot, SessionExecutor};
 use std::sync::Arc;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -13,16 +15,81 @@ use tokio::sync::{Mutex, MutexGuard};
 pub struct Session {
     inner: Arc<Mutex<SessionExecutor<SandboxState>>>,
     callbacks: Callbacks,
+    world: World,
+    files: OwnFiles,
 }
 
 impl Session {
-    pub(crate) async fn start(
-        executor: PythonExecutor<SandboxState>,
-        options: RunOptions,
+    pub(crate) async fn start(sandbox: &Sandbox) -> Result<Self, Error> {
+        let files = OwnFiles::new(&sandbox.world().mounts);
+        let executor = sandbox.world().executor_with(sandbox.executor(), &files);
+        let session = SessionExecutor::with_options(executor, sandbox.options().clone()).await?;
+        Ok(Self::of(session, sandbox.options().callbacks.clone(), sandbox.world().clone(), files))
+    }
+
+    /// Starts a session as the image was captured of another, here or in another
+    /// process, under this sandbox's options. Its files start empty, so that those
+    /// that were open cannot be used; with the feature `vfs` see
+    /// `from_image_with_files`.
+    ///
+    /// # Errors
+    /// As [`SessionExecutor::from_image`].
+    pub async fn from_image(sandbox: &Sandbox, image: &PythonImageSnapshot) -> Result<Self, Error> {
+        Self::from_image_and(sandbox, image, OwnFiles::new(&sandbox.world().mounts)).await
+    }
+
+    pub(crate) async fn from_image_and(
+        sandbox: &Sandbox,
+        image: &PythonImageSnapshot,
+        files: OwnFiles,
     ) -> Result<Self, Error> {
+        let executor = sandbox.world().executor_with(sandbox.executor(), &files);
+        let options = sandbox.options().clone();
         let callbacks = options.callbacks.clone();
-        let session = SessionExecutor::with_options(executor, options).await?;
-        Ok(Self { inner: Arc::new(Mutex::new(session)), callbacks })
+        let session = SessionExecutor::from_image(executor, image, options).await?;
+        Ok(Self::of(session, callbacks, sandbox.world().clone(), files))
+    }
+
+    fn of(
+        session: SessionExecutor<SandboxState>,
+        callbacks: Callbacks,
+        world: World,
+        files: OwnFiles,
+    ) -> Self {
+        Self { inner: Arc::new(Mutex::new(session)), callbacks, world, files }
+    }
+
+    /// A second session that goes on from where this one is, with a copy of its
+    /// files; both know nothing of each other from here on. Storages and
+    /// directories that are mounted they share.
+    ///
+    /// # Errors
+    /// As [`SessionExecutor::fork`]; [`Error::Busy`] while something runs.
+    pub async fn fork(&self) -> Result<Self, Error> {
+        let mut session = self.lock()?;
+        let files = self.files.fork();
+        let executor = self.world.executor_with(session.executor(), &files);
+        let fork = session.fork_into(executor).await?;
+        Ok(Self::of(fork, self.callbacks.clone(), self.world.clone(), files))
+    }
+
+    /// Saves all of the session's memory, but not its files.
+    ///
+    /// # Errors
+    /// As [`SessionExecutor::snapshot_image`]; [`Error::Busy`] while something
+    /// runs.
+    pub async fn snapshot_image(&self) -> Result<PythonImageSnapshot, Error> {
+        self.lock()?.snapshot_image().await
+    }
+
+    /// Makes the session what it, or another, was when the image was captured.
+    /// Its files stay as they are.
+    ///
+    /// # Errors
+    /// As [`SessionExecutor::restore_image`]; [`Error::Busy`] while something
+    /// runs.
+    pub async fn restore_image(&self, image: &PythonImageSnapshot) -> Result<(), Error> {
+        self.lock()?.restore_image(image).await
     }
 
     /// Runs a program that finds what earlier ones left.
@@ -32,6 +99,18 @@ impl Session {
     /// [`Error::Closed`] if it cannot begin.
     pub async fn execute(&self, code: impl Into<String>) -> Result<ExecutionOutput, Error> {
         self.lock()?.execute(code).run().await
+    }
+
+    /// As [`execute`](Self::execute), but a run that fails is undone: see
+    /// [`SessionExecuteBuilder::transactional`](crate::SessionExecuteBuilder::transactional).
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute).
+    pub async fn execute_transactional(
+        &self,
+        code: impl Into<String>,
+    ) -> Result<ExecutionOutput, Error> {
+        self.lock()?.execute(code).transactional().run().await
     }
 
     /// The session itself, for everything else that it can: limits of a run,
@@ -74,12 +153,17 @@ impl Session {
         self.lock()?.clear_state().await
     }
 
-    /// Gives the session a new interpreter: what brings a poisoned one back.
+    /// Gives the session a new interpreter: what brings a poisoned one back. Its
+    /// files stay.
     ///
     /// # Errors
     /// As [`SessionExecutor::reset`]; [`Error::Busy`] while something runs.
     pub async fn reset(&self) -> Result<(), Error> {
         self.lock()?.reset(&self.callbacks).await
+    }
+
+    pub(crate) fn own_files(&self) -> &OwnFiles {
+        &self.files
     }
 
     /// Ends the session; every further call fails with [`Error::Closed`].

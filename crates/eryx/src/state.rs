@@ -1,9 +1,37 @@
-use crate::files::{self, Files, Mounts};
+use crate::files::{self, Files, Mounts, OwnFiles};
 use crate::network::{self, Reach, Sockets};
-use eryx_core::{RuntimeCtx, RuntimeView};
+use eryx_core::{PythonExecutor, RuntimeCtx, RuntimeView, Undo};
 use std::fmt;
 use wasmtime::component::Linker;
 use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxView, WasiView};
+
+/// What the interpreters of a sandbox have around them. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct World {
+    pub(crate) mounts: Mounts,
+    pub(crate) reach: Reach,
+}
+
+impl World {
+    /// For interpreters that have files for themselves alone.
+    pub(crate) fn executor(
+        &self,
+        loaded: &PythonExecutor<SandboxState>,
+    ) -> PythonExecutor<SandboxState> {
+        let world = self.clone();
+        loaded.with_state(move |runtime| SandboxState::with(runtime, &world, None))
+    }
+
+    /// For interpreters that have these files one after the other.
+    pub(crate) fn executor_with(
+        &self,
+        loaded: &PythonExecutor<SandboxState>,
+        own: &OwnFiles,
+    ) -> PythonExecutor<SandboxState> {
+        let (world, own) = (self.clone(), own.clone());
+        loaded.with_state(move |runtime| SandboxState::with(runtime, &world, Some(&own)))
+    }
+}
 
 /// What the store of a sandbox's interpreter holds.
 pub struct SandboxState {
@@ -17,17 +45,17 @@ pub struct SandboxState {
 impl SandboxState {
     /// With nothing mounted and nothing to be reached.
     pub(crate) fn new(runtime: RuntimeCtx) -> Self {
-        Self::with(runtime, &Mounts::default(), &Reach::default())
+        Self::with(runtime, &World::default(), None)
     }
 
-    pub(crate) fn with(runtime: RuntimeCtx, mounts: &Mounts, reach: &Reach) -> Self {
+    fn with(runtime: RuntimeCtx, world: &World, own: Option<&OwnFiles>) -> Self {
         let wasi = runtime.wasi().build();
         Self {
             runtime,
             wasi,
             table: ResourceTable::new(),
-            files: Files::new(mounts),
-            sockets: Sockets::new(reach),
+            files: Files::new(&world.mounts, own),
+            sockets: Sockets::new(&world.reach),
         }
     }
 
@@ -67,5 +95,9 @@ impl WasiView for SandboxState {
 impl RuntimeView for SandboxState {
     fn runtime(&mut self) -> &mut RuntimeCtx {
         &mut self.runtime
+    }
+
+    fn checkpoint(&mut self) -> Undo {
+        self.files.checkpoint()
     }
 }

@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 
 const STEP: Step = Step { name: "module", what: "link CPython with the shim", seconds: 12 };
 
+/// Files of the shim that define functions of libc.
+const INSTEAD_OF_LIBC: &[&str] = &["streams.c", "files.c", "clock.c", "calls_of_libc.c"];
+
 /// C's own stack, below the interpreter's data.
 const STACK_SIZE: u32 = 8 << 20;
 
@@ -52,11 +55,9 @@ pub(crate) fn build(
                 files.push(path);
             }
         }
-        // What shim/streams.c and shim/files.c define in libc's stead must come before
-        // the first use, or the linker takes libc's.
-        let first = |file: &PathBuf| {
-            ["streams.c", "files.c", "calls_of_libc.c"].iter().any(|name| file.ends_with(name))
-        };
+        // What these define in libc's stead must come before the first use, or the
+        // linker takes libc's.
+        let first = |file: &PathBuf| INSTEAD_OF_LIBC.iter().any(|name| file.ends_with(name));
         files.sort_by_key(|file| (!first(file), file.clone()));
 
         let mut command = compiler.cc();

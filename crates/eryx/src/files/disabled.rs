@@ -1,5 +1,5 @@
 use crate::SandboxState;
-use eryx_core::Error;
+use eryx_core::{Error, Undo};
 use wasmtime::component::Linker;
 
 /// What a builder was told of files: nothing.
@@ -7,12 +7,26 @@ use wasmtime::component::Linker;
 pub(crate) struct FilesSetup;
 
 /// No mounts.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Mounts;
 
 /// No files.
 #[derive(Debug)]
 pub(crate) struct Files;
+
+/// No files that last.
+#[derive(Debug, Clone)]
+pub(crate) struct OwnFiles;
+
+impl OwnFiles {
+    pub(crate) fn new(_mounts: &Mounts) -> Self {
+        Self
+    }
+
+    pub(crate) fn fork(&self) -> Self {
+        Self
+    }
+}
 
 impl FilesSetup {
     #[expect(clippy::unnecessary_wraps, reason = "with files it can fail")]
@@ -22,8 +36,12 @@ impl FilesSetup {
 }
 
 impl Files {
-    pub(crate) fn new(_mounts: &Mounts) -> Self {
+    pub(crate) fn new(_mounts: &Mounts, _own: Option<&OwnFiles>) -> Self {
         Self
+    }
+
+    pub(crate) fn checkpoint(&self) -> Undo {
+        Box::new(|| ())
     }
 }
 

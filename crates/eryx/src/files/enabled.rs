@@ -1,9 +1,11 @@
-use crate::{SandboxBuilder, SandboxState};
-use eryx_core::Error;
+use crate::{Sandbox, SandboxBuilder, SandboxState, Session};
+use eryx_core::{Error, Undo};
+use eryx_session::PythonImageSnapshot;
 use eryx_vfs::{
-    ArcStorage, HybridVfsCtx, MountTable, MountTableBuilder, StorageLimits, VfsConfig, VfsCtxView,
-    VfsView, VolumeMount,
+    ArcStorage, HybridVfsCtx, InMemoryStorage, MountTable, MountTableBuilder, StorageLimits,
+    StorageSnapshot, VfsConfig, VfsCtxView, VfsView, VolumeMount,
 };
+use std::sync::Arc;
 use wasmtime::component::Linker;
 
 /// What all runs of a sandbox have mounted.
@@ -11,11 +13,51 @@ pub(crate) type Mounts = MountTable;
 
 /// The files of one interpreter.
 #[derive(Debug)]
-pub(crate) struct Files(HybridVfsCtx);
+pub(crate) struct Files {
+    ctx: HybridVfsCtx,
+    /// Those that outlive it.
+    own: Option<OwnFiles>,
+}
 
 impl Files {
+    pub(crate) fn new(mounts: &Mounts, own: Option<&OwnFiles>) -> Self {
+        let ctx = match own {
+            Some(own) => HybridVfsCtx::with_scratch(mounts, Arc::clone(own.storage())),
+            None => HybridVfsCtx::new(mounts),
+        };
+        Self { ctx, own: own.cloned() }
+    }
+
+    pub(crate) fn checkpoint(&self) -> Undo {
+        let Some(own) = self.own.clone() else { return Box::new(|| ()) };
+        let before = own.storage().snapshot();
+        Box::new(move || {
+            // The limits are those under which it was made: it fits.
+            let _ = own.storage().restore(&before);
+        })
+    }
+}
+
+/// The files of a session that are under no mount: they outlive its
+/// interpreters.
+#[derive(Debug, Clone)]
+pub(crate) struct OwnFiles(Arc<InMemoryStorage>);
+
+impl OwnFiles {
     pub(crate) fn new(mounts: &Mounts) -> Self {
-        Self(HybridVfsCtx::new(mounts))
+        Self::of(mounts.new_scratch())
+    }
+
+    pub(crate) fn of(storage: InMemoryStorage) -> Self {
+        Self(Arc::new(storage))
+    }
+
+    pub(crate) fn storage(&self) -> &Arc<InMemoryStorage> {
+        &self.0
+    }
+
+    pub(crate) fn fork(&self) -> Self {
+        Self::of(self.0.fork())
     }
 }
 
@@ -63,7 +105,7 @@ pub(crate) fn link(linker: &mut Linker<SandboxState>) -> wasmtime::Result<()> {
 impl VfsView for SandboxState {
     fn vfs(&mut self) -> VfsCtxView<'_> {
         let (files, wasi) = self.files();
-        VfsCtxView { ctx: &mut files.0, table: wasi.table }
+        VfsCtxView { ctx: &mut files.ctx, table: wasi.table }
     }
 }
 
@@ -112,5 +154,39 @@ impl SandboxState {
     /// The files that the interpreter sees.
     pub fn vfs_ctx(&mut self) -> &mut HybridVfsCtx {
         self.vfs().ctx
+    }
+}
+
+/// Files that are under no mount: `/tmp`, the home directory, and `/data` unless
+/// something is mounted there. They outlive the session's interpreters.
+impl Session {
+    /// The session's own files, for putting some there, taking them out, or
+    /// saving them beside a snapshot.
+    pub fn files(&self) -> ArcStorage {
+        ArcStorage::from(Arc::clone(self.own_files().storage()))
+    }
+
+    /// The session's own files as they are now: with an image, all of the
+    /// session.
+    pub fn snapshot_files(&self) -> StorageSnapshot {
+        self.own_files().storage().snapshot()
+    }
+
+    /// As [`from_image`](Self::from_image), with files of its own that are there
+    /// already: files that were open in the image are opened again.
+    ///
+    /// # Errors
+    /// As [`from_image`](Self::from_image); [`Error::Config`] if they are more
+    /// than the sandbox lets a session have.
+    pub async fn from_image_with_files(
+        sandbox: &Sandbox,
+        image: &PythonImageSnapshot,
+        files: &StorageSnapshot,
+    ) -> Result<Self, Error> {
+        let own = OwnFiles::new(&sandbox.world().mounts);
+        own.storage().restore(files).map_err(|error| {
+            Error::Config(format!("the files do not fit into the session: {error}"))
+        })?;
+        Self::from_image_and(sandbox, image, own).await
     }
 }

@@ -6,6 +6,6 @@ mod disabled;
 mod enabled;
 
 #[cfg(not(feature = "vfs"))]
-pub(crate) use disabled::{Files, FilesSetup, Mounts, link};
+pub(crate) use disabled::{Files, FilesSetup, Mounts, OwnFiles, link};
 #[cfg(feature = "vfs")]
-pub(crate) use enabled::{Files, FilesSetup, Mounts, link};
+pub(crate) use enabled::{Files, FilesSetup, Mounts, OwnFiles, link};

@@ -1,0 +1,119 @@
+use crate::SnapshotMetadata;
+use crate::envelope::{self, Kind};
+use eryx_core::{Image, SnapshotError};
+use std::fmt;
+
+/// The most bytes that an image may have when it is kept: 512 MiB.
+pub const MAX_IMAGE_SIZE: usize = 512 << 20;
+
+/// All of a session: variables and what cannot be saved by value too, as
+/// generators in mid-flight, coroutines, tasks and their timers, and state that
+/// C modules hold.
+///
+/// It fits the runtime that made it, in any process on any machine, and nothing
+/// else: [`PythonStateSnapshot`](crate::PythonStateSnapshot) is for what is to
+/// outlive an update. Files are not in it, only which were open and where: they
+/// are opened again. Connections are closed, and calls of the host that were
+/// under way fail.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PythonImageSnapshot {
+    image: Image,
+    metadata: SnapshotMetadata,
+}
+
+impl PythonImageSnapshot {
+    pub(crate) fn new(image: Image) -> Self {
+        let metadata = SnapshotMetadata::now(image.content().len(), image.runtime());
+        Self { image, metadata }
+    }
+
+    pub(crate) fn image(&self) -> &Image {
+        &self.image
+    }
+
+    /// When and by what it was made.
+    pub fn metadata(&self) -> &SnapshotMetadata {
+        &self.metadata
+    }
+
+    /// Bytes that it takes in memory. Kept, it is compressed.
+    pub fn size(&self) -> usize {
+        self.image.content().len()
+    }
+
+    /// Everything as bytes, compressed by LZ4, to be kept anywhere. Whoever can
+    /// write there can make an image of their own: see
+    /// [`to_bytes_with_key`](Self::to_bytes_with_key).
+    pub fn to_bytes(&self) -> Vec<u8> {
+        envelope::write(Kind::Image, &self.metadata, &pack(&self.image), None)
+    }
+
+    /// As [`to_bytes`](Self::to_bytes), with a tag that only who has the key can
+    /// make.
+    pub fn to_bytes_with_key(&self, key: &[u8; 32]) -> Vec<u8> {
+        envelope::write(Kind::Image, &self.metadata, &pack(&self.image), Some(key))
+    }
+
+    /// Reads what [`to_bytes`](Self::to_bytes) wrote. All of it is checked.
+    ///
+    /// # Errors
+    /// [`SnapshotError`] says what is wrong with the bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, SnapshotError> {
+        Self::read(bytes, None)
+    }
+
+    /// Reads what [`to_bytes_with_key`](Self::to_bytes_with_key) wrote with this
+    /// key, and nothing else.
+    ///
+    /// # Errors
+    /// As [`from_bytes`](Self::from_bytes); [`SnapshotError::Key`] without the
+    /// right tag.
+    pub fn from_bytes_with_key(bytes: &[u8], key: &[u8; 32]) -> Result<Self, SnapshotError> {
+        Self::read(bytes, Some(key))
+    }
+
+    fn read(bytes: &[u8], key: Option<&[u8; 32]>) -> Result<Self, SnapshotError> {
+        let limit = MAX_IMAGE_SIZE as u64;
+        let (mut metadata, data) = envelope::read(Kind::Image, bytes, limit, key)?;
+        let image = unpack(metadata.runtime, data).ok_or(SnapshotError::Damaged)?;
+        metadata.size_bytes = image.content().len();
+        Ok(Self { image, metadata })
+    }
+}
+
+impl fmt::Debug for PythonImageSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PythonImageSnapshot")
+            .field("metadata", &self.metadata)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What LZ4 can make of a byte at most.
+const MOST_OF_A_BYTE: usize = 256;
+
+/// Pages of memory, how many pages differ, their numbers, and what they hold,
+/// compressed.
+fn pack(image: &Image) -> Vec<u8> {
+    let mut bytes = image.memory_pages().to_le_bytes().to_vec();
+    let count = u32::try_from(image.pages().len()).unwrap_or(u32::MAX);
+    bytes.extend_from_slice(&count.to_le_bytes());
+    bytes.extend(image.pages().iter().flat_map(|page| page.to_le_bytes()));
+    bytes.extend(lz4_flex::block::compress(image.content()));
+    bytes
+}
+
+fn unpack(runtime: [u8; 32], bytes: &[u8]) -> Option<Image> {
+    let (memory_pages, rest) = bytes.split_first_chunk::<4>()?;
+    let (count, rest) = rest.split_first_chunk::<4>()?;
+    let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
+    let (numbers, compressed) = rest.split_at_checked(count.checked_mul(4)?)?;
+    let (numbers, _) = numbers.as_chunks::<4>();
+    let pages = numbers.iter().map(|number| u32::from_le_bytes(*number)).collect();
+    let size = count.checked_mul(Image::PAGE)?;
+    if size > compressed.len().checked_mul(MOST_OF_A_BYTE)? {
+        return None;
+    }
+    let content = lz4_flex::block::decompress(compressed, size).ok()?;
+    Image::from_parts(runtime, u32::from_le_bytes(*memory_pages), pages, content).ok()
+}
