@@ -74,6 +74,7 @@ def execute(
     except SystemExit as request:
         return "exited", _exit(request, lasting)
     except BaseException as error:
+        _eryx.open_reserve()
         try:
             _flush()
         except OSError:

@@ -198,6 +198,7 @@ static bool copy_outcome(PyObject *answer, outcome_t *out) {
 }
 
 void exports_eryx_runtime_execution_execute(program_t *program, outcome_t *out) {
+    eryx_open_reserve(false);
     PyObject *answer = call(program);
     exports_eryx_runtime_execution_program_free(program);
     bool copied = answer != NULL && copy_outcome(answer, out);

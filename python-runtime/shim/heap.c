@@ -7,6 +7,7 @@
    nobody reads are never loaded. */
 #include "shim.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -16,40 +17,46 @@
 #define LARGEST_SMALL 512
 #define SMALL_STEP 8
 
-/* libc's malloc has a free list for each power of two, up to which a block is
-   rounded together with what malloc adds to it. */
-#define LARGEST_CLASS 20
-#define SMALLEST_CLASS 5
-#define MALLOC_OVERHEAD 20
+/* No hole of the C heap is larger. */
+#define LARGEST_HOLE (4 << 20)
+/* In steps of what the allocator rounds to, less what it adds: 12 is the least. */
+#define BLOCK_STEP 16
+#define BLOCK_HEAD 4
+
+/* Memory that short programs can use without a call to make it grow. */
+#define SPARE (1 << 20)
 
 /* Takes every free block of the C heap. They are zeroed because they still hold
    what they were used for, and all that would be in the image. */
 static void fill_c_heap(void) {
-    for (int class = LARGEST_CLASS; class >= SMALLEST_CLASS; class--) {
-        size_t size = ((size_t)1 << class) - MALLOC_OVERHEAD;
-        size_t pages = __builtin_wasm_memory_size(0);
-        /* Once memory grows, no free block of this size is left. */
-        while (__builtin_wasm_memory_size(0) == pages) {
-            void *block = malloc(size);
+    /* What fits into no hole lies behind them all. */
+    char *behind = malloc(LARGEST_HOLE);
+    for (size_t size = LARGEST_HOLE; size > 0;
+         size -= size > 64 * BLOCK_STEP ? size / 64 / BLOCK_STEP * BLOCK_STEP : BLOCK_STEP) {
+        char *block;
+        while ((block = malloc(size - BLOCK_HEAD)) < behind) {
             if (block == NULL) {
                 return;
             }
-            explicit_bzero(block, size);
+            explicit_bzero(block, malloc_usable_size(block));
         }
+        free(block);
     }
+    free(behind);
 }
 
 /* Takes every free block of the object heap, up to a new arena. */
 static void fill_object_heap(void) {
-    size_t pages = __builtin_wasm_memory_size(0);
-    char *arena;
+    /* Arenas are the only thing that is allocated here: a new one lies behind. */
+    char *behind = malloc(ARENA_SIZE), *arena;
+    free(behind);
     do {
         arena = PyObject_Malloc(LARGEST_SMALL);
         if (arena == NULL) {
             return;
         }
         explicit_bzero(arena, LARGEST_SMALL);
-    } while (__builtin_wasm_memory_size(0) == pages);
+    } while (arena < behind);
 
     for (size_t size = SMALL_STEP; size <= LARGEST_SMALL; size += SMALL_STEP) {
         char *block;
@@ -65,21 +72,10 @@ static void fill_object_heap(void) {
     }
 }
 
-/* Leaves `count` free blocks of a size, so that short programs need not make
-   the memory grow: each growth is a system call. */
-static void keep_free(size_t size, int count) {
-    void *blocks[16];
-    for (int i = 0; i < count; i++) {
-        blocks[i] = malloc(size);
-    }
-    while (count > 0) {
-        free(blocks[--count]);
-    }
-}
-
 void eryx_settle_heap(void) {
     fill_c_heap();
     fill_object_heap();
-    keep_free(((size_t)1 << 16) - MALLOC_OVERHEAD, 12);
-    keep_free(ARENA_SIZE, 2);
+    if (!eryx_keep_memory(SPARE)) {
+        abort();
+    }
 }

@@ -50,6 +50,12 @@ static PyObject *host_open_streams(PyObject *module, PyObject *unused) {
     return PyBool_FromLong(eryx_open_streams());
 }
 
+static PyObject *host_open_reserve(PyObject *module, PyObject *unused) {
+    (void)module, (void)unused;
+    eryx_open_reserve(true);
+    Py_RETURN_NONE;
+}
+
 #define TRACE(name)                                                            \
     {"trace_" #name, (PyCFunction)(void (*)(void))eryx_trace_##name,           \
      METH_FASTCALL, "Tell the host: for `sys.monitoring`."}
@@ -73,6 +79,8 @@ static PyMethodDef methods[] = {
     TRACE(exception),
     TRACE(unwind),
     TRACE(throw),
+    {"open_reserve", host_open_reserve, METH_NOARGS,
+     "Let memory be used that is kept for telling that there is no more."},
     {"open_streams", host_open_streams, METH_NOARGS,
      "Connect descriptors 1 and 2 with the host's output again; whether they still were."},
     {NULL, NULL, 0, NULL},

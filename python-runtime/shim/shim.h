@@ -65,6 +65,11 @@ bool eryx_open_streams(void);
 /* immortal.c: leaves no reference count that a run could change. */
 void eryx_make_all_immortal(void);
 
+/* memory.c: where the allocator takes memory from; so much without growing. */
+bool eryx_keep_memory(size_t bytes);
+/* Whether what is kept for telling of the end of memory may be used. */
+void eryx_open_reserve(bool open);
+
 /* heap.c: leaves the heap so that a run writes to few pages of it. */
 void eryx_settle_heap(void);
 

@@ -84,11 +84,31 @@ static void load_library(void) {
     eryx_execute = execute;
 }
 
+static void boot(const char *step) {
+    PyObject *boot = PyImport_ImportModule("_eryx_boot");
+    PyObject *done = boot ? PyObject_CallMethod(boot, step, NULL) : NULL;
+    if (done == NULL) {
+        PyErr_Print();
+        exit(1);
+    }
+    Py_DECREF(done);
+    Py_DECREF(boot);
+}
+
+/* Leaves the heap as programs are to find it. */
+static void settle(void) {
+    /* Also gives back the objects that are kept for reuse, wherever they lie. */
+    PyGC_Collect();
+    eryx_make_all_immortal();
+    eryx_settle_heap();
+}
+
 __attribute__((export_name("wizer-initialize"))) void eryx_start(void) {
     start_interpreter();
     load_library();
-    eryx_make_all_immortal();
-    eryx_settle_heap();
+    settle();
+    boot("gather");
+    settle();
     __wasilibc_reset_preopens();
     __wasilibc_cwd = "/data";
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 const STEP: Step = Step { name: "module", what: "link CPython with the shim", seconds: 12 };
 
 /// Files of the shim that define functions of libc.
-const INSTEAD_OF_LIBC: &[&str] = &["streams.c", "files.c", "clock.c", "calls_of_libc.c"];
+const INSTEAD_OF_LIBC: &[&str] = &["streams.c", "files.c", "clock.c", "memory.c", "malloc.c", "calls_of_libc.c"];
 
 /// C's own stack, below the interpreter's data.
 const STACK_SIZE: u32 = 8 << 20;
@@ -63,7 +63,8 @@ pub(crate) fn build(
         let mut command = compiler.cc();
         command.args(FLAGS).args(["-std=c23", "-Wall", "-Wextra", "-Werror"]);
         command.args(LINK_FLAGS).arg(format!("-Wl,-z,stack-size={STACK_SIZE}"));
-        for include in [shim.as_path(), folder, &source.folder.join("Include"), &made.wasi.folder] {
+        let python = source.folder.join("Include");
+        for include in [&*shim, folder, &python, &made.wasi.folder, &made.allocator] {
             command.arg("-I").arg(include);
         }
         command.arg("-idirafter").arg(compiler.libc());
@@ -85,6 +86,9 @@ pub(crate) struct Parts {
     pub(crate) libraries: Made,
     pub(crate) wasi: Made,
     pub(crate) library: Made,
+    /// Where the crate with the allocator's source is; its version is in the key of
+    /// `libraries`.
+    pub(crate) allocator: PathBuf,
 }
 
 /// The file that [`build`] makes.

@@ -132,7 +132,8 @@ fn build_in(repository: &Path, root: &Path) -> Result<Built> {
     let wasi = cpython::wasi(&mut shop, &source, &native, &libraries, &compiler)?;
     let extra = sources::libraries(&mut shop, &sources.libraries)?;
     let library = library::build(&mut shop, repository, &source, &native, &wasi, &extra)?;
-    let parts = Parts { libraries, wasi, library };
+    let allocator = crates["dlmalloc"].folder.clone();
+    let parts = Parts { libraries, wasi, library, allocator };
     let linked = link::build(&mut shop, repository, &world, &compiler, &source, &parts)?;
     let component = component::build(&mut shop, repository, &linked)?;
     manifest::write(&component.folder, &parts.library.folder, &sources, &crates)?;
