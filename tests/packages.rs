@@ -139,9 +139,18 @@ fn case_54_a_failure_leaves_nothing() {
     assert!(matches!(damaged, PackageError::Damaged(_)), "{damaged:?}");
 }
 
-/// Wheels as pip delivers them, with the hashes they must have; kept between
+/// What pip takes wheels for any platform with.
+const WHEELS: &[&str] = &[
+    "--only-binary=:all:",
+    "--python-version=3.13",
+    "--platform=any",
+    "--implementation=py",
+    "--abi=none",
+];
+
+/// Packages as pip delivers them, with the hashes they must have; kept between
 /// runs beside the build's own files.
-fn wheels(requirements: &str) -> Vec<PathBuf> {
+fn fetched(requirements: &str, form: &[&str]) -> Vec<PathBuf> {
     let folder = repository().join("target/test-wheels");
     std::fs::create_dir_all(&folder).unwrap();
     let list = repository().join("tests/packages").join(requirements);
@@ -154,22 +163,23 @@ fn wheels(requirements: &str) -> Vec<PathBuf> {
     if !files.iter().all(|file| file.exists()) {
         let pip = Command::new("python3")
             .args(["-m", "pip", "download", "-q", "--no-deps", "--require-hashes"])
-            .args(["--only-binary", ":all:", "--python-version", "3.13", "--platform", "any"])
-            .args(["--implementation", "py", "--abi", "none"])
+            .args(form)
             .arg("-r")
             .arg(&list)
             .arg("-d")
             .arg(&folder)
             .status()
             .unwrap();
-        assert!(pip.success(), "pip could not fetch the wheels of {requirements}");
+        assert!(pip.success(), "pip could not fetch what {requirements} lists");
     }
     files
 }
 
 #[tokio::test]
 async fn real_packages_do_real_work() {
-    let builder = wheels("requirements.txt")
+    let mut files = fetched("requirements.txt", WHEELS);
+    files.extend(fetched("sources.txt", &["--no-binary=markupsafe,pyyaml"]));
+    let builder = files
         .into_iter()
         .fold(Sandbox::embedded(), |builder, file| builder.package(Package::from_path(file)));
     let limits = eryx::ResourceLimits::default().without_timeout().with_memory_bytes(1 << 30);
@@ -192,6 +202,17 @@ async fn real_packages_do_real_work() {
         (
             "import sympy\nx = sympy.symbols('x')\nprint(sympy.integrate(sympy.sin(x)**2, x))",
             "x/2 - sin(x)*cos(x)/2\n",
+        ),
+        (
+            "import jinja2\nt = jinja2.Environment(autoescape=True).from_string(\n    \
+             '{% for x in xs %}<{{ x }}>{% endfor %}')\nprint(t.render(xs=['a', '<']))",
+            "<a><&lt;>\n",
+        ),
+        (
+            "import yaml\nfrom importlib.metadata import version\n\
+             d = yaml.safe_load('a: [1, 2.5, yes]\\nb: {c: null}')\n\
+             print(d, yaml.safe_dump(d, default_flow_style=True).strip(), version('pyyaml'))",
+            "{'a': [1, 2.5, True], 'b': {'c': None}} {a: [1, 2.5, true], b: {c: null}} 6.0.2\n",
         ),
         (
             "import requests\nprint(requests.Request('GET', 'http://a/', params={'q': 1}).prepare().url)",

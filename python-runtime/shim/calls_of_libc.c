@@ -1,6 +1,9 @@
 /* libc's calls to WASI, in libc's stead: some go by another name here, so that
    shim/files.c and shim/clock.c can stand before them. */
 #define __wasi_clock_time_get eryx_libc_clock_time_get
+#define __wasi_fd_fdstat_set_flags eryx_libc_fd_fdstat_set_flags
+#define __wasi_fd_seek eryx_libc_fd_seek
+#define __wasi_fd_tell eryx_libc_fd_tell
 #define __wasi_path_create_directory eryx_libc_path_create_directory
 #define __wasi_path_filestat_get eryx_libc_path_filestat_get
 #define __wasi_path_filestat_set_times eryx_libc_path_filestat_set_times

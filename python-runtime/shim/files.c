@@ -107,6 +107,34 @@ __wasi_errno_t __wasi_path_open OPEN_PARAMETERS {
     return error == __WASI_ERRNO_NOMEM ? __WASI_ERRNO_MFILE : error;
 }
 
+__wasi_errno_t __wasi_fd_fdstat_set_flags(__wasi_fd_t fd, __wasi_fdflags_t status) {
+    __wasi_errno_t error = eryx_libc_fd_fdstat_set_flags(fd, status);
+    if (error == 0) {
+        eryx_remember_status(fd, status);
+    }
+    return error;
+}
+
+/* The adapter says of what is closed that it cannot seek. */
+static __wasi_errno_t seek_error(__wasi_fd_t fd, __wasi_errno_t error) {
+    __wasi_fdstat_t known;
+    bool closed = error == __WASI_ERRNO_SPIPE && __wasi_fd_fdstat_get(fd, &known) != 0;
+    return closed ? __WASI_ERRNO_BADF : error;
+}
+
+extern __wasi_errno_t eryx_libc_fd_seek(__wasi_fd_t fd, __wasi_filedelta_t by,
+                                        __wasi_whence_t from, __wasi_filesize_t *position);
+extern __wasi_errno_t eryx_libc_fd_tell(__wasi_fd_t fd, __wasi_filesize_t *position);
+
+__wasi_errno_t __wasi_fd_seek(__wasi_fd_t fd, __wasi_filedelta_t by, __wasi_whence_t from,
+                              __wasi_filesize_t *position) {
+    return seek_error(fd, eryx_libc_fd_seek(fd, by, from, position));
+}
+
+__wasi_errno_t __wasi_fd_tell(__wasi_fd_t fd, __wasi_filesize_t *position) {
+    return seek_error(fd, eryx_libc_fd_tell(fd, position));
+}
+
 static int answer(__wasi_errno_t error, const __wasi_filestat_t *found, struct stat *known) {
     if (error != 0) {
         errno = error;

@@ -90,6 +90,22 @@ void eryx_forget_open(__wasi_fd_t descriptor) {
     }
 }
 
+bool eryx_status_of(__wasi_fd_t descriptor, __wasi_fdflags_t *status) {
+    const file_t *file = find(descriptor);
+    if (file == NULL) {
+        return false;
+    }
+    *status = file->status & (__WASI_FDFLAGS_APPEND | __WASI_FDFLAGS_NONBLOCK);
+    return true;
+}
+
+void eryx_remember_status(__wasi_fd_t descriptor, __wasi_fdflags_t status) {
+    file_t *file = find(descriptor);
+    if (file != NULL) {
+        file->status = status;
+    }
+}
+
 void eryx_note_files(void) {
     for (__wasi_fd_t descriptor = 0; descriptor < count; descriptor++) {
         file_t *file = find(descriptor);

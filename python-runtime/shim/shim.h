@@ -38,6 +38,11 @@ void eryx_remember_open(__wasi_fd_t descriptor, __wasi_fd_t folder, __wasi_looku
                         const char *path, __wasi_oflags_t open, __wasi_rights_t rights,
                         __wasi_fdflags_t status);
 void eryx_forget_open(__wasi_fd_t descriptor);
+/* Whether it appends and whether it blocks; false for what is no file. */
+bool eryx_status_of(__wasi_fd_t descriptor, __wasi_fdflags_t *status);
+void eryx_remember_status(__wasi_fd_t descriptor, __wasi_fdflags_t status);
+/* libc's own, which does not remember it. */
+__wasi_errno_t eryx_libc_fd_fdstat_set_flags(__wasi_fd_t descriptor, __wasi_fdflags_t status);
 void eryx_note_files(void);
 void eryx_reopen_files(void);
 

@@ -40,6 +40,13 @@ impl Pin {
         storage.open(node)?;
         Ok(Self { storage: storage.clone(), node })
     }
+
+    fn write(&self, offset: Option<u64>, bytes: &[u8]) -> FsResult<()> {
+        match offset {
+            Some(offset) => self.storage.write_at(self.node, offset, bytes),
+            None => self.storage.append(self.node, bytes),
+        }
+    }
 }
 
 impl Drop for Pin {
@@ -49,6 +56,21 @@ impl Drop for Pin {
 }
 
 impl OpenFile {
+    /// Reads what is in memory, without waiting; `None` for a file of the host.
+    pub(crate) fn read_now(&self, offset: u64, length: usize) -> Option<FsResult<Vec<u8>>> {
+        let Contents::Memory(pin) = &self.contents else { return None };
+        if !self.may_read {
+            return Some(Err(FsError::BadDescriptor));
+        }
+        Some(pin.storage.read_at(pin.node, offset, length.min(LARGEST_READ)))
+    }
+
+    /// Writes to memory, without waiting; `None` for a file of the host.
+    pub(crate) fn write_now(&self, offset: Option<u64>, bytes: &[u8]) -> Option<FsResult<()>> {
+        let Contents::Memory(pin) = &self.contents else { return None };
+        Some(self.check_write().and_then(|()| pin.write(offset, bytes)))
+    }
+
     /// At most `length` bytes, and never more than [`LARGEST_READ`]; none at the
     /// end of the file.
     pub(crate) async fn read(&self, offset: u64, length: u64) -> FsResult<Vec<u8>> {
@@ -69,10 +91,7 @@ impl OpenFile {
     pub(crate) async fn write(&self, offset: Option<u64>, bytes: Bytes) -> FsResult<()> {
         self.check_write()?;
         match &self.contents {
-            Contents::Memory(pin) => match offset {
-                Some(offset) => pin.storage.write_at(pin.node, offset, &bytes),
-                None => pin.storage.append(pin.node, &bytes),
-            },
+            Contents::Memory(pin) => pin.write(offset, &bytes),
             Contents::Real(file, quota) => {
                 let (file, quota) = (file.clone(), quota.clone());
                 blocking(move || write_real(&file, &quota, offset, &bytes)).await

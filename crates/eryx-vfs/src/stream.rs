@@ -45,6 +45,15 @@ impl FileReader {
 #[async_trait]
 impl InputStream for FileReader {
     fn read(&mut self, size: usize) -> StreamResult<Bytes> {
+        if self.ahead.is_none()
+            && size > 0
+            && let Some(bytes) = self.file.read_now(self.offset, size)
+        {
+            self.ahead = Some(bytes.map(Bytes::from));
+            if let Some(Ok(bytes)) = &self.ahead {
+                self.offset = self.offset.saturating_add(length(bytes));
+            }
+        }
         match self.ahead.take() {
             None => Ok(Bytes::new()),
             Some(Err(error)) => Err(failed(error)),
@@ -91,10 +100,9 @@ pub(crate) struct FileWriter {
 
 enum State {
     Ready,
-    /// A write to the host is under way.
-    Writing(JoinHandle<FsResult<()>>),
+    /// A write to the host is under way, from this offset on.
+    Writing(JoinHandle<FsResult<()>>, Option<u64>),
     Failed(FsError),
-    Closed,
 }
 
 impl FileWriter {
@@ -103,31 +111,29 @@ impl FileWriter {
     }
 
     async fn settle(&mut self) {
-        if let State::Writing(task) = &mut self.state {
+        if let State::Writing(task, offset) = &mut self.state {
             self.state = match task.await.unwrap_or(Err(FsError::Io)) {
                 Ok(()) => State::Ready,
-                Err(error) => State::Failed(error),
+                Err(error) => {
+                    self.offset = *offset;
+                    State::Failed(error)
+                }
             };
         }
     }
 
-    /// Fails once with the error of an earlier write; after that it is closed.
+    /// Fails once with the error of an earlier write. Nothing of that was
+    /// written: the guest may make room and try again.
     fn check(&mut self) -> StreamResult<()> {
-        match std::mem::replace(&mut self.state, State::Closed) {
-            State::Failed(error) => Err(failed(error)),
-            State::Closed => Err(StreamError::Closed),
-            other => {
-                self.state = other;
-                Ok(())
-            }
+        if let State::Failed(error) = self.state {
+            self.state = State::Ready;
+            return Err(failed(error));
         }
+        Ok(())
     }
 
-    /// Where the next bytes go.
-    fn advance(&mut self, bytes: &[u8]) -> Option<u64> {
-        let now = self.offset;
-        self.offset = now.map(|offset| offset.saturating_add(length(bytes)));
-        now
+    fn advance(&mut self, bytes: &[u8]) {
+        self.offset = self.offset.map(|offset| offset.saturating_add(length(bytes)));
     }
 }
 
@@ -135,13 +141,20 @@ impl FileWriter {
 impl OutputStream for FileWriter {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         self.check()?;
-        if let State::Writing(_) = self.state {
+        if let State::Writing(..) = self.state {
             return Err(StreamError::trap("written before the last write had ended"));
         }
-        let offset = self.advance(&bytes);
-        let file = Arc::clone(&self.file);
+        let offset = self.offset;
+        if let Some(written) = self.file.write_now(offset, &bytes) {
+            written.map_err(failed)?;
+            self.advance(&bytes);
+            return Ok(());
+        }
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| failed(FsError::Io))?;
-        self.state = State::Writing(runtime.spawn(async move { file.write(offset, bytes).await }));
+        self.advance(&bytes);
+        let file = Arc::clone(&self.file);
+        let task = runtime.spawn(async move { file.write(offset, bytes).await });
+        self.state = State::Writing(task, offset);
         Ok(())
     }
 
@@ -151,21 +164,15 @@ impl OutputStream for FileWriter {
 
     fn check_write(&mut self) -> StreamResult<usize> {
         self.check()?;
-        Ok(if let State::Writing(_) = self.state { 0 } else { WRITE_SIZE })
+        Ok(if let State::Writing(..) = self.state { 0 } else { WRITE_SIZE })
     }
 
     async fn blocking_write_and_flush(&mut self, bytes: Bytes) -> StreamResult<()> {
         self.settle().await;
         self.check()?;
-        let offset = self.advance(&bytes);
-        match self.file.write(offset, bytes).await {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                // Nothing was written: the guest may make room and try again.
-                self.offset = offset;
-                Err(failed(error))
-            }
-        }
+        self.file.write(self.offset, bytes.clone()).await.map_err(failed)?;
+        self.advance(&bytes);
+        Ok(())
     }
 
     async fn cancel(&mut self) {

@@ -1,17 +1,16 @@
+use super::block::{BLOCK_LEN, Block};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Bytes in a block: what is copied at most when a byte of a fork changes.
+/// [`BLOCK_LEN`], as offsets are.
 const BLOCK: u64 = 64 << 10;
-/// The same, as lengths in memory are.
-const BLOCK_LEN: usize = 64 << 10;
 
 /// The contents of a file: blocks, shared with forks until one changes. What
 /// was never written has no block; a block is as long as what was written of it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Contents {
     size: u64,
-    blocks: BTreeMap<u64, Arc<Vec<u8>>>,
+    blocks: BTreeMap<u64, Arc<Block>>,
 }
 
 impl Contents {
@@ -41,7 +40,7 @@ impl Contents {
         while !data.is_empty() {
             let (number, within) = place(at);
             let (now, later) = data.split_at(data.len().min(BLOCK_LEN - within));
-            put(Arc::make_mut(self.blocks.entry(number).or_default()), within, now);
+            Arc::make_mut(self.blocks.entry(number).or_default()).put(within, now);
             at = at.saturating_add(len64(now.len()));
             data = later;
         }
@@ -71,23 +70,6 @@ fn place(offset: u64) -> (u64, usize) {
 
 fn len64(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
-}
-
-/// Writes into one block, which never takes more memory than [`BLOCK`].
-fn put(block: &mut Vec<u8>, within: usize, data: &[u8]) {
-    let end = within + data.len();
-    if end > block.capacity() {
-        let capacity = end.max(block.capacity().saturating_mul(2).min(BLOCK_LEN));
-        block.reserve_exact(capacity - block.len());
-    }
-    if block.len() < within {
-        block.resize(within, 0);
-    }
-    let (over, beyond) = data.split_at(data.len().min(block.len() - within));
-    if let Some(old) = block.get_mut(within..within + over.len()) {
-        old.copy_from_slice(over);
-    }
-    block.extend_from_slice(beyond);
 }
 
 #[cfg(test)]

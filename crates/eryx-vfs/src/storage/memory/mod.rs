@@ -1,5 +1,6 @@
 //! A tree of inodes in memory.
 
+mod block;
 mod file;
 mod limits;
 mod snapshot;
