@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 const STEP: Step = Step { name: "module", what: "link CPython with the shim", seconds: 12 };
 
 /// Files of the shim that define functions of libc.
-const INSTEAD_OF_LIBC: &[&str] = &["streams.c", "files.c", "clock.c", "memory.c", "malloc.c", "calls_of_libc.c"];
+const INSTEAD_OF_LIBC: &[&str] =
+    &["streams.c", "files.c", "clock.c", "memory.c", "malloc.c", "calls_of_libc.c"];
 
 /// C's own stack, below the interpreter's data.
 const STACK_SIZE: u32 = 8 << 20;
