@@ -365,3 +365,32 @@ async fn many_runs_hardly_grow_the_interpreter() {
     }
     assert_eq!(run(&session, "print(x)").await, "3000\n");
 }
+
+#[tokio::test]
+async fn a_session_over_a_storage_of_the_embedder() {
+    use eryx::{ArcStorage, Callbacks, InMemoryStorage, SessionExecutor, StorageFiles, VfsConfig};
+
+    let executor = sandbox().executor().clone();
+    let storage = ArcStorage::new(InMemoryStorage::new());
+    storage.write("/in.txt", "before").unwrap();
+    let none = Callbacks::default();
+    let mut session =
+        SessionExecutor::new_with_vfs(executor.clone(), &none, storage.clone()).await.unwrap();
+    let code = "open('/data/out.txt', 'w').write(open('/data/in.txt').read())";
+    session.execute(code).run().await.unwrap();
+    assert_eq!(storage.read("/out.txt").unwrap(), b"before");
+    session.reset(&none).await.unwrap();
+    let output = session.execute("open('/data/out.txt').read()").run().await.unwrap();
+    assert_eq!(output.result.unwrap().as_str(), "\"before\"");
+
+    let at = |path: &str| VfsConfig::new(path);
+    let mut elsewhere =
+        SessionExecutor::new_with_vfs_config(executor.clone(), &none, storage.clone(), at("/work"))
+            .await
+            .unwrap();
+    let output = elsewhere.execute("open('/work/in.txt').read()").run().await.unwrap();
+    assert_eq!(output.result.unwrap().as_str(), "\"before\"");
+    let refused =
+        SessionExecutor::new_with_vfs_config(executor, &none, storage, at("relative")).await;
+    assert!(matches!(refused, Err(Error::Config(_))), "{refused:?}");
+}

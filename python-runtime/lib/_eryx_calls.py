@@ -78,16 +78,19 @@ def _refuse(value):
 
 
 _scan = json.scanner.make_scanner(json.JSONDecoder())
-_encode_text = json.encoder.encode_basestring_ascii
+
+# It looks for no circles: they end in a RecursionError.
+_encode_all = json.encoder.c_make_encoder(
+    None, _refuse, json.encoder.encode_basestring_ascii, None, ":", ",", False, False, False
+)
 
 
 def _encode(arguments):
     """A dict as JSON text, exactly or not at all."""
-    encode = json.encoder.c_make_encoder(
-        {}, _refuse, _encode_text, None, ":", ",", False, False, False
-    )
+    if not arguments:
+        return "{}"
     try:
-        return "".join(encode(arguments, 0))
+        return "".join(_encode_all(arguments, 0))
     except (ValueError, RecursionError) as error:
         # Not a number, infinite, circular, or nested too deeply.
         raise TypeError(f"an argument cannot be passed to a callback: {error}") from None
@@ -95,14 +98,16 @@ def _encode(arguments):
 
 def _split(arguments):
     """Takes what is bytes out of `arguments`."""
-    attachments = [
-        (name, bytes(value))
-        for name, value in arguments.items()
-        if isinstance(value, (bytes, bytearray, memoryview))
-    ]
+    attachments = []
+    for name, value in arguments.items():
+        if isinstance(value, _BYTES_TYPES):
+            attachments.append((name, bytes(value)))
     for name, _ in attachments:
         del arguments[name]
     return attachments
+
+
+_BYTES_TYPES = (bytes, bytearray, memoryview)
 
 
 # --- Calls ----------------------------------------------------------------

@@ -19,12 +19,16 @@
 
 mod builder;
 mod envelope;
+#[cfg(feature = "vfs")]
+mod files;
 mod image;
 mod metadata;
 mod session;
 mod snapshot;
 
 pub use builder::SessionExecuteBuilder;
+#[cfg(feature = "vfs")]
+pub use files::WithFiles;
 pub use image::{MAX_IMAGE_SIZE, PythonImageSnapshot};
 pub use metadata::SnapshotMetadata;
 pub use session::SessionExecutor;

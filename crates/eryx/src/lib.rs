@@ -44,6 +44,8 @@ pub use eryx_net::{
     AddressClass, Answer, Attempt, HostName, NameError, NetConfig, NetConfigError, NetCtx,
     NetLimits, NetRule, Network, Ports, Resolver, RuleError, Secret, SystemResolver,
 };
+#[cfg(feature = "vfs")]
+pub use eryx_session::WithFiles;
 pub use eryx_session::{
     MAX_IMAGE_SIZE, MAX_SNAPSHOT_SIZE, PythonImageSnapshot, PythonStateSnapshot,
     SessionExecuteBuilder, SessionExecutor, SnapshotMetadata, SnapshotOptions,

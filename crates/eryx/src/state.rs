@@ -48,6 +48,13 @@ impl SandboxState {
         Self::with(runtime, &World::default(), None)
     }
 
+    /// With these mounts, and nothing to be reached.
+    #[cfg(feature = "vfs")]
+    pub(crate) fn mounted(runtime: RuntimeCtx, mounts: &Mounts) -> Self {
+        let world = World { mounts: mounts.clone(), reach: Reach::default() };
+        Self::with(runtime, &world, None)
+    }
+
     fn with(runtime: RuntimeCtx, world: &World, own: Option<&OwnFiles>) -> Self {
         let wasi = runtime.wasi().build();
         Self {

@@ -1,6 +1,6 @@
 use crate::{Sandbox, SandboxBuilder, SandboxState, Session};
-use eryx_core::{Error, Undo};
-use eryx_session::PythonImageSnapshot;
+use eryx_core::{Error, RuntimeCtx, Undo};
+use eryx_session::{PythonImageSnapshot, WithFiles};
 use eryx_vfs::{
     ArcStorage, HybridVfsCtx, InMemoryStorage, MountTable, MountTableBuilder, StorageLimits,
     StorageSnapshot, VfsConfig, VfsCtxView, VfsView, VolumeMount,
@@ -147,6 +147,12 @@ impl SandboxBuilder {
     pub fn scratch_limits(mut self, limits: StorageLimits) -> Self {
         self.files.change(|mounts| mounts.scratch_limits(limits));
         self
+    }
+}
+
+impl WithFiles for SandboxState {
+    fn with_files(runtime: RuntimeCtx, mounts: &MountTable) -> Self {
+        Self::mounted(runtime, mounts)
     }
 }
 
