@@ -417,3 +417,12 @@ except TypeError as error:
         3 5 ['X', 'X'] None\na limit of nothing\nrefused\n";
     assert_eq!(stdout_of(&sandbox, code).await, expected);
 }
+
+#[tokio::test]
+async fn answers_are_not_kept() {
+    let large = DynamicCallback::new("large", |_| async { Ok(vec![1_u8; 1 << 20]) });
+    let limits = ResourceLimits::default().with_memory_bytes(64 << 20);
+    let sandbox = Sandbox::embedded().limits(limits).callback(large).build().unwrap();
+    let code = "n = 0\nfor _ in range(200):\n    n += len(await large())\nprint(n)";
+    assert_eq!(sandbox.execute(code).await.unwrap().stdout, "209715200\n");
+}

@@ -394,3 +394,18 @@ async fn a_session_over_a_storage_of_the_embedder() {
         SessionExecutor::new_with_vfs_config(executor, &none, storage, at("relative")).await;
     assert!(matches!(refused, Err(Error::Config(_))), "{refused:?}");
 }
+
+#[tokio::test]
+async fn runs_leave_nothing_behind() {
+    let session = session().await;
+    let mut sizes = Vec::new();
+    for _ in 0..2 {
+        // As many as a session keeps the sources of, and more.
+        for _ in 0..1000 {
+            run(&session, "x = [1] * 100").await;
+        }
+        sizes.push(session.snapshot_image().await.unwrap().size());
+    }
+    // A leak of one small block a run would be 16 bytes each.
+    assert!(sizes[1] <= sizes[0] + 8192, "{sizes:?}");
+}

@@ -197,10 +197,22 @@ static bool copy_outcome(PyObject *answer, outcome_t *out) {
     }
 }
 
+/* The generated function frees only some of a program's parts. */
+static void free_program(program_t *program) {
+    sandbox_list_string_free(&program->argv);
+    sandbox_option_string_free(&program->result_variable);
+    sandbox_list_u8_free(&program->entropy);
+    sandbox_list_string_free(&program->extensions);
+    program->argv = program->extensions = (sandbox_list_string_t){NULL, 0};
+    program->result_variable.is_some = false;
+    program->entropy = (sandbox_list_u8_t){NULL, 0};
+    exports_eryx_runtime_execution_program_free(program);
+}
+
 void exports_eryx_runtime_execution_execute(program_t *program, outcome_t *out) {
     eryx_open_reserve(false);
     PyObject *answer = call(program);
-    exports_eryx_runtime_execution_program_free(program);
+    free_program(program);
     bool copied = answer != NULL && copy_outcome(answer, out);
     Py_XDECREF(answer);
     if (!copied) {
