@@ -162,6 +162,7 @@ impl Session {
         self.lock()?.reset(&self.callbacks).await
     }
 
+    #[cfg(feature = "vfs")]
     pub(crate) fn own_files(&self) -> &OwnFiles {
         &self.files
     }
