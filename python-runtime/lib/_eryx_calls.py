@@ -279,6 +279,8 @@ def _function(index, name, description, schema):
 # --- What there is --------------------------------------------------------
 
 _described = []
+# What belongs to each of them: where it is found, and the function.
+_functions = []
 _installed = []
 
 
@@ -294,14 +296,19 @@ def list_callbacks():
 def install(callbacks, in_flight):
     """Make the callbacks known to all code, in place of those of an earlier
     program."""
-    global _described, _in_flight
+    global _described, _functions, _in_flight
     for name in _installed:
         builtins.__dict__.pop(name, None)
     _installed.clear()
-    _described = callbacks
     _in_flight = max(in_flight, 1)
-    for index, (name, description, schema) in enumerate(callbacks):
-        _place(name.split("."), _function(index, name, description, json.loads(schema)))
+    if callbacks != _described:
+        _described = callbacks
+        _functions = [
+            (name.split("."), _function(index, name, description, json.loads(schema)))
+            for index, (name, description, schema) in enumerate(callbacks)
+        ]
+    for path, function in _functions:
+        _place(path, function)
 
 
 def _place(path, function):

@@ -1,14 +1,11 @@
 """Runs a program as `__main__` and tells how it ended."""
 
-import ast
 import asyncio
 import atexit
 import collections
 import inspect
-import itertools
 import linecache
 import logging
-import opcode
 import os
 import random
 import sys
@@ -19,12 +16,13 @@ import _eryx_report
 import _eryx_result
 import _eryx_trace
 
-FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-
 _started = False
 
 # What every program has in its environment.
 _BASE = {"HOME": "/home/user"}
+_environ = os.environ
+_base = {name.encode(): value.encode() for name, value in _BASE.items()}
+
 _extensions = ()
 
 
@@ -98,12 +96,13 @@ def _begin(entropy, started):
 def _world(environment, callbacks, calls_in_flight, extensions):
     """Show the program what it has around it."""
     global _extensions
-    if environment or os.environ != _BASE:
-        os.environ.clear()
-        os.environ.update(_BASE)
-        os.environ.update(environment)
-    if callbacks or _eryx_calls.list_callbacks():
-        _eryx_calls.install(callbacks, calls_in_flight)
+    os.environ = _environ
+    # Its own comparison takes longer than many a program.
+    if environment or _environ._data != _base:
+        _environ.clear()
+        _environ.update(_BASE)
+        _environ.update(environment)
+    _eryx_calls.install(callbacks, calls_in_flight)
     _extensions = extensions
 
 
@@ -143,6 +142,12 @@ _abandoned = []
 def _open_streams():
     """What an earlier program closed is open again."""
     were_open = _eryx.open_streams()
+    try:
+        if were_open and not sys.stdout.closed and not sys.stderr.closed:
+            return
+    except AttributeError:
+        # A stream that was deleted, set to None, or is the program's own.
+        pass
     for name, descriptor in (("stdout", 1), ("stderr", 2)):
         stream = getattr(sys, name, None)
         if not were_open or stream is None or getattr(stream, "closed", False):
@@ -153,74 +158,18 @@ def _open_streams():
             setattr(sys, f"__{name}__", stream)
 
 
+# Where compiled programs leave the value of their last expression.
+_VALUE = "<value>"
+
+
 def _run(source, filename, namespace, result_variable, lasting):
-    if result_variable is not None:
-        _evaluate([compile(source, filename, "exec", FLAGS, True)], namespace, lasting)
-        if result_variable not in namespace:
-            raise NameError(f"name {result_variable!r} is not defined", name=result_variable)
-        return namespace[result_variable]
-    return _evaluate(_compile(source, filename), namespace, lasting)
-
-
-_STORES = {opcode.opmap[name] for name in ("STORE_NAME", "STORE_GLOBAL", "DELETE_NAME")}
-_POP_TOP = opcode.opmap["POP_TOP"]
-_RETURN_CONST = opcode.opmap["RETURN_CONST"]
-_RETURN_VALUE = opcode.opmap["RETURN_VALUE"]
-
-
-def _compile(source, filename):
-    """Code objects to run one after the other, of which the last returns the
-    value of the last statement if that is an expression."""
-    code = compile(source, filename, "exec", FLAGS, True)
-    returning = _returning_value(code, source)
-    if returning is not None:
-        return [returning]
-    tree = compile(source, filename, "exec", FLAGS | ast.PyCF_ONLY_AST, True)
-    if not tree.body or not isinstance(tree.body[-1], ast.Expr):
-        return [code]
-    last = ast.Expression(tree.body.pop().value)
-    return [
-        compile(tree, filename, "exec", FLAGS, True),
-        compile(last, filename, "eval", FLAGS, True),
-    ]
-
-
-def _returning_value(code, source):
-    """`code`, changed to return its last statement's value, or as it is if that
-    is no expression. None if the byte code does not show plainly which: then
-    the syntax tree, which costs as much as all the rest, has to tell."""
-    raw = code.co_code
-    operations = raw[::2]
-    if operations.count(_RETURN_CONST) != 1:
-        return None
-    end = operations.index(_RETURN_CONST)
-    if operations[end - 1] == _POP_TOP and operations[end - 2] not in _STORES:
-        # A value is dropped, and no import's. If what made it begins a line, it
-        # is a statement of the module and not of a block in it.
-        _, _, column, _ = next(itertools.islice(code.co_positions(), end - 1, end))
-        if column == 0:
-            changed = bytes((_RETURN_VALUE, 0))
-            return code.replace(co_code=raw[: 2 * end - 2] + changed + raw[2 * end :])
-    elif operations[end - 1] in _STORES and _ends_in_store(code, source, end):
-        return code
-    return None
-
-
-def _ends_in_store(code, source, end):
-    """Whether the module's last statement is the one that stores.
-
-    A constant leaves no instruction, but its line stands against the module's
-    return. Two statements on a line can hide one, as can an assignment
-    expression; a text alone is the module's docstring and its value.
-    """
-    positions = itertools.islice(code.co_positions(), end - 1, end + 1)
-    (stored, *_), (returned, *_) = positions
-    return (
-        stored == returned
-        and code.co_names[code.co_code[2 * end - 1]] != "__doc__"
-        and ";" not in source
-        and ":=" not in source
-    )
+    _evaluate(_eryx.compile(source, filename), namespace, lasting)
+    value = namespace.pop(_VALUE, None)
+    if result_variable is None:
+        return value
+    if result_variable not in namespace:
+        raise NameError(f"name {result_variable!r} is not defined", name=result_variable)
+    return namespace[result_variable]
 
 
 # The loop of a session: its tasks go on whenever a program awaits.
@@ -235,28 +184,18 @@ def stop_tasks():
         runner.close()
 
 
-def _evaluate(codes, namespace, lasting):
+def _evaluate(code, namespace, lasting):
     global _runner
-    if any(code.co_flags & inspect.CO_COROUTINE for code in codes):
-        if lasting:
-            if _runner is None:
-                _runner = asyncio.Runner()
-            return _runner.run(_evaluate_async(codes, namespace))
+    running = eval(code, namespace)
+    if not code.co_flags & inspect.CO_COROUTINE:
+        return
+    if not lasting:
         with asyncio.Runner() as runner:
-            return runner.run(_evaluate_async(codes, namespace))
-    value = None
-    for code in codes:
-        value = eval(code, namespace)
-    return value
-
-
-async def _evaluate_async(codes, namespace):
-    value = None
-    for code in codes:
-        value = eval(code, namespace)
-        if code.co_flags & inspect.CO_COROUTINE:
-            value = await value
-    return value
+            runner.run(running)
+        return
+    if _runner is None:
+        _runner = asyncio.Runner()
+    _runner.run(running)
 
 
 def _end(lasting):

@@ -68,22 +68,33 @@ static PyObject *callback_item(const void *elements, size_t i) {
    entropy, started, environment, callbacks, calls_in_flight, extensions,
    stoppable, lasting, trace, result_limit, traceback_limit)`. */
 static PyObject *call(const program_t *program) {
-    PyObject *variable =
-        program->result_variable.is_some ? text(&program->result_variable.val) : Py_None;
-    /* What could not be made is NULL: then the tuple is not made either. */
-    PyObject *arguments = Py_BuildValue(
-        "NNNNy#KNNkNiiikk", text(&program->source), text(&program->filename),
-        list_of(program->argv.ptr, program->argv.len, text_item), variable,
-        (const char *)program->entropy.ptr, (Py_ssize_t)program->entropy.len,
-        (unsigned long long)program->started,
+    PyObject *arguments[] = {
+        text(&program->source),
+        text(&program->filename),
+        list_of(program->argv.ptr, program->argv.len, text_item),
+        program->result_variable.is_some ? text(&program->result_variable.val) : Py_None,
+        PyBytes_FromStringAndSize((const char *)program->entropy.ptr,
+                                  (Py_ssize_t)program->entropy.len),
+        PyLong_FromUnsignedLongLong(program->started),
         list_of(program->environment.ptr, program->environment.len, variable_item),
         list_of(program->callbacks.ptr, program->callbacks.len, callback_item),
-        (unsigned long)program->calls_in_flight,
+        PyLong_FromUnsignedLong(program->calls_in_flight),
         list_of(program->extensions.ptr, program->extensions.len, text_item),
-        (int)program->stoppable, (int)program->lasting, (int)program->trace,
-        (unsigned long)program->result_limit, (unsigned long)program->traceback_limit);
-    PyObject *result = arguments ? PyObject_Call(eryx_execute, arguments, NULL) : NULL;
-    Py_XDECREF(arguments);
+        PyBool_FromLong(program->stoppable),
+        PyBool_FromLong(program->lasting),
+        PyLong_FromUnsignedLong(program->trace),
+        PyLong_FromUnsignedLong(program->result_limit),
+        PyLong_FromUnsignedLong(program->traceback_limit),
+    };
+    const size_t count = sizeof arguments / sizeof arguments[0];
+    bool made = true;
+    for (size_t i = 0; i < count; i++) {
+        made = made && arguments[i] != NULL;
+    }
+    PyObject *result = made ? PyObject_Vectorcall(eryx_execute, arguments, count, NULL) : NULL;
+    for (size_t i = 0; i < count; i++) {
+        Py_XDECREF(arguments[i]);
+    }
     return result;
 }
 

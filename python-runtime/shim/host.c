@@ -62,6 +62,8 @@ static PyObject *host_open_reserve(PyObject *module, PyObject *unused) {
 
 static PyMethodDef methods[] = {
     {"archive", host_archive, METH_NOARGS, "The standard library's zip file."},
+    {"compile", (PyCFunction)(void (*)(void))eryx_compile, METH_FASTCALL,
+     "Code that leaves its last expression's value in its namespace, as `<value>`."},
     {"wait", host_wait, METH_O,
      "Wait for operations to finish, that many nanoseconds at most; return their numbers."},
     {"cancel", host_cancel, METH_O, "Give an operation up."},

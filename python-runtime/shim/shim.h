@@ -12,6 +12,9 @@
 /* host.c: the built-in module `_eryx`, the guest library's way to the host. */
 PyObject *PyInit__eryx(void);
 
+/* compile.c: code that leaves its last expression's value, for that module. */
+PyObject *eryx_compile(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+
 /* calls.c: the host's callbacks, for that module. */
 PyObject *eryx_start_call(PyObject *module, PyObject *arguments);
 PyObject *eryx_take_call(PyObject *module, PyObject *operation);

@@ -65,7 +65,8 @@ pub(crate) fn build(
         command.args(FLAGS).args(["-std=c23", "-Wall", "-Wextra", "-Werror"]);
         command.args(LINK_FLAGS).arg(format!("-Wl,-z,stack-size={STACK_SIZE}"));
         let python = source.folder.join("Include");
-        for include in [&*shim, folder, &python, &made.wasi.folder, &made.allocator] {
+        let internal = python.join("internal");
+        for include in [&*shim, folder, &python, &internal, &made.wasi.folder, &made.allocator] {
             command.arg("-I").arg(include);
         }
         command.arg("-idirafter").arg(compiler.libc());
