@@ -14,6 +14,7 @@ mod packages;
 mod peers;
 mod pool;
 mod programs;
+mod recycling;
 mod runtime_files;
 mod sessions;
 mod support;

@@ -24,7 +24,7 @@
 #define BLOCK_HEAD 4
 
 /* Memory that short programs can use without a call to make it grow. */
-#define SPARE (1 << 20)
+#define SPARE (2 << 20)
 
 /* Takes every free block of the C heap. They are zeroed because they still hold
    what they were used for, and all that would be in the image. */

@@ -3,7 +3,9 @@
 
 #include "sandbox.h"
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
+#include <wasi/api.h>
 
 #define WASM_PAGE 65536u
 
@@ -48,14 +50,45 @@ bool exports_eryx_runtime_image_grow(uint32_t pages) {
     return pages <= now || __builtin_wasm_memory_grow(0, pages - now) != SIZE_MAX;
 }
 
-static uint8_t *target;
+#define PAGE 4096u
 
-void exports_eryx_runtime_image_aim(uint32_t address) {
-    target = (uint8_t *)address;
+typedef exports_eryx_runtime_image_piece_t piece_t;
+
+/* The list that `write` is given, while its pieces cross: where it is lowered to,
+   and which of them is next. Pages of its own, since anything else may be written
+   over meanwhile. */
+static _Alignas(PAGE) union {
+    struct {
+        bool is_aimed;
+        piece_t *next;
+        piece_t pieces[5000];
+    };
+    uint8_t pages[15 * PAGE];
+} transit;
+
+void exports_eryx_runtime_image_aim(void) {
+    transit.is_aimed = true;
+    transit.next = NULL;
 }
 
-void exports_eryx_runtime_image_write(sandbox_list_u8_t *bytes) {
-    (void)bytes;
+/* The place for the list, then for each piece's bytes. Of a piece its address has
+   arrived when that is asked for. */
+static void *place_in_transit(size_t size) {
+    if (transit.next != NULL) {
+        return (void *)(transit.next++)->address;
+    }
+    if (size > sizeof transit.pieces) {
+        abort();
+    }
+    transit.next = transit.pieces;
+    return transit.pieces;
+}
+
+void exports_eryx_runtime_image_write(exports_eryx_runtime_image_list_piece_t *pieces) {
+    (void)pieces;
+    if (transit.next != NULL) {
+        memset(&transit, 0, (size_t)((uint8_t *)transit.next - transit.pages));
+    }
 }
 
 /* Where the host puts what it hands over: in the stead of the generated
@@ -63,10 +96,8 @@ void exports_eryx_runtime_image_write(sandbox_list_u8_t *bytes) {
 __attribute__((export_name("cabi_realloc"))) void *cabi_realloc(void *old, size_t old_size,
                                                                 size_t align, size_t size) {
     (void)old_size;
-    if (target != NULL) {
-        uint8_t *place = target;
-        target = NULL;
-        return place;
+    if (transit.is_aimed) {
+        return place_in_transit(size);
     }
     if (size == 0) {
         return (void *)align;
@@ -87,11 +118,22 @@ __attribute__((export_name("cabi_realloc_adapter"))) void *
 eryx_memory_for_adapter(void *old, size_t old_size, size_t align, size_t size) {
     (void)old, (void)old_size, (void)align;
     size_t begin = taken_by_adapter;
-    if (size > sizeof for_adapter - begin) {
+    if (begin > sizeof for_adapter || size > sizeof for_adapter - begin) {
         abort();
     }
     taken_by_adapter += (size + WASM_PAGE - 1) / WASM_PAGE * WASM_PAGE;
     return for_adapter + begin;
+}
+
+void exports_eryx_runtime_image_begin(exports_eryx_runtime_image_places_t *out) {
+    /* Of the adapter's functions the one that makes its state and nothing else. */
+    __wasi_size_t count;
+    __wasi_size_t size;
+    (void)__wasi_environ_sizes_get(&count, &size);
+    *out = (exports_eryx_runtime_image_places_t){
+        .transit = {(uint32_t)&transit, sizeof transit},
+        .adapter = {(uint32_t)for_adapter, sizeof for_adapter},
+    };
 }
 
 /* --- Going on ----------------------------------------------------------- */
@@ -103,8 +145,6 @@ void exports_eryx_runtime_image_prepare(void) {
 
 void exports_eryx_runtime_image_resume(sandbox_list_u8_t *maybe_entropy) {
     generation++;
-    /* The adapter is another one and begins anew. */
-    taken_by_adapter = 0;
     eryx_continue_clock();
     eryx_reopen_files();
     eryx_forget_told();

@@ -1,6 +1,6 @@
 //! The one place where the guest is entered.
 
-use crate::bindings::Sandbox;
+use crate::body::Body;
 use crate::engine::PythonEngine;
 use crate::interpreter::{Interpreter, Poison, State};
 use crate::judge::{Cancelled, DeadlinePassed, judge};
@@ -24,12 +24,12 @@ pub(crate) async fn execute<T: RuntimeView>(
     let program = {
         let executor = interpreter.executor().clone();
         let lasting = interpreter.is_lasting();
-        let runtime = interpreter.store_mut().data_mut().runtime();
+        let runtime = interpreter.data_mut().runtime();
         let (clock, seed) = (runtime.clock(), runtime.seed());
         program(code, options, executor.extensions(), lasting, clock, seed)?
     };
-    let ended = enter(interpreter, options, started, async |sandbox, store| {
-        sandbox.eryx_runtime_execution().call_execute(store, &program).await
+    let ended = enter(interpreter, options, started, async |body| {
+        body.sandbox.eryx_runtime_execution().call_execute(&mut body.store, &program).await
     })
     .await?;
     let limits = &options.limits;
@@ -37,7 +37,7 @@ pub(crate) async fn execute<T: RuntimeView>(
         let left = interpreter.store().get_fuel().unwrap_or_default();
         limit.saturating_sub(left)
     });
-    let result = judge(ended, interpreter.store_mut().data_mut().runtime(), limits, fuel);
+    let result = judge(ended, interpreter.data_mut().runtime(), limits, fuel);
     interpreter.set_state(result.as_ref().err().map_or(State::Ready, state_after));
     result
 }
@@ -50,7 +50,7 @@ pub(crate) async fn enter<T: RuntimeView, R>(
     interpreter: &mut Interpreter<T>,
     options: &RunOptions,
     started: Instant,
-    call: impl AsyncFnOnce(&Sandbox, &mut Store<T>) -> wasmtime::Result<R>,
+    call: impl AsyncFnOnce(&mut Body<T>) -> wasmtime::Result<R>,
 ) -> Result<wasmtime::Result<R>, Error> {
     match interpreter.state() {
         State::Poisoned(reason) => return Err(Error::Poisoned(reason)),
@@ -62,12 +62,12 @@ pub(crate) async fn enter<T: RuntimeView, R>(
     // A deadline too far away to be counted is none.
     let deadline = limits.timeout.and_then(|timeout| started.checked_add(timeout));
     interpreter.set_state(State::Running);
-    let (sandbox, store) = interpreter.parts();
-    store.data_mut().runtime().begin(options, started);
-    watch(store, deadline);
+    let body = interpreter.body();
+    body.store.data_mut().runtime().begin(options, started);
+    watch(&mut body.store, deadline);
 
     let _ticking = engine.ticking();
-    Ok(until(deadline, options.cancellation.as_ref(), call(sandbox, store)).await)
+    Ok(until(deadline, options.cancellation.as_ref(), call(body)).await)
 }
 
 /// The engine that drives the interpreter, after its fuel has been filled.
@@ -87,7 +87,7 @@ async fn engine<T: RuntimeView>(
         return Ok(interpreter.executor().engine().clone());
     }
     let fuel = options.limits.fuel.unwrap_or(u64::MAX);
-    interpreter.store_mut().set_fuel(fuel).map_err(Error::WasmEngine)?;
+    interpreter.body().store.set_fuel(fuel).map_err(Error::WasmEngine)?;
     Ok(interpreter.executor().metered().await?.engine.clone())
 }
 

@@ -1,4 +1,4 @@
-use crate::bindings::Sandbox;
+use crate::body::{Body, Held};
 use crate::enter;
 use crate::image::{self, Image};
 use crate::lasting;
@@ -6,11 +6,12 @@ use crate::limits::ResourceLimits;
 use crate::program::entropy_of;
 use crate::run::RunOptions;
 use crate::seed::Seed;
-use crate::view::{RuntimeCtx, RuntimeView};
+use crate::view::RuntimeView;
 use crate::{Error, ExecutionOutput, Omission, PythonExecutor};
+use futures_util::FutureExt;
 use std::fmt;
 use wasmtime::Store;
-use wasmtime::component::{ComponentExportIndex, Instance, TypedFunc, WasmList};
+use wasmtime::component::WasmList;
 
 /// Bytes that may cross from the guest in one call.
 pub(crate) const HOST_CALL_BYTES: usize = 16 << 20;
@@ -25,12 +26,10 @@ pub(crate) type Memory = WasmList<u8>;
 /// an exit status leave it ready.
 pub struct Interpreter<T: RuntimeView> {
     executor: PythonExecutor<T>,
-    store: Store<T>,
-    instance: Instance,
-    sandbox: Sandbox,
-    /// The export that shows the memory.
-    memory: ComponentExportIndex,
+    body: Held<T>,
     state: State,
+    /// Whether its instance can be made fresh again for another.
+    is_sound: bool,
     metered: bool,
     /// Whether more than one program is to run in it.
     lasting: bool,
@@ -88,38 +87,14 @@ impl<T: RuntimeView> Interpreter<T> {
     ) -> Result<Self, Error> {
         limits.check()?;
         let metered = limits.fuel.is_some();
-        let linked = if metered { executor.metered().await? } else { executor.plain() };
-        let state = executor.new_state(RuntimeCtx::new(limits, seed));
-        let mut store = Store::new(linked.engine.engine(), state);
-        store.limiter(|data| &mut data.runtime().memory);
-        store.set_hostcall_fuel(HOST_CALL_BYTES);
-        // Starting is not yet running: no clock watches it.
-        store.set_epoch_deadline(u64::MAX / 2);
-        if metered {
-            store.set_fuel(u64::MAX).map_err(Error::Instantiation)?;
-        }
-        let started = linked.pre.instantiate_async(&mut store).await;
-        let instance = match started {
-            Ok(instance) => instance,
-            Err(_) if store.data_mut().runtime().memory.was_refused() => {
-                return Err(Error::Config(format!(
-                    "the memory limit of {} bytes is less than the interpreter needs to start",
-                    limits.memory_bytes
-                )));
-            }
-            Err(error) => return Err(Error::Instantiation(error)),
+        let body = match executor.idle_body(limits, seed) {
+            Some(body) => body,
+            None if metered => Body::new(executor, executor.metered().await?, limits, seed).await?,
+            None => Body::new(executor, executor.plain(), limits, seed).await?,
         };
-        let sandbox = linked.exports.load(&mut store, &instance).map_err(Error::Instantiation)?;
-        Ok(Self {
-            executor: executor.clone(),
-            store,
-            instance,
-            sandbox,
-            memory: linked.memory,
-            state: State::Ready,
-            metered,
-            lasting,
-        })
+        let body = Held::new(body);
+        let executor = executor.clone();
+        Ok(Self { executor, body, state: State::Ready, is_sound: true, metered, lasting })
     }
 
     /// Runs a program to its end.
@@ -203,7 +178,7 @@ impl<T: RuntimeView> Interpreter<T> {
         same_chance: bool,
         options: &RunOptions,
     ) -> Result<(), Error> {
-        let seed = self.store.data_mut().runtime().seed();
+        let seed = self.body.store.data_mut().runtime().seed();
         let entropy = if same_chance { None } else { Some(entropy_of(seed, "copy")?) };
         let result = image::put(self, image, entropy.as_deref(), options).await;
         if result.is_err() && self.state == State::Ready {
@@ -223,6 +198,7 @@ impl<T: RuntimeView> Interpreter<T> {
 
     /// Makes it unusable. A closed one stays closed.
     pub fn poison(&mut self, reason: Poison) {
+        self.is_sound = false;
         if self.state != State::Closed {
             self.state = State::Poisoned(reason);
         }
@@ -230,6 +206,7 @@ impl<T: RuntimeView> Interpreter<T> {
 
     /// Ends it. Its memory is given back when it is dropped.
     pub fn close(&mut self) {
+        self.is_sound &= matches!(self.state, State::Ready | State::Closed);
         self.state = State::Closed;
     }
 
@@ -249,26 +226,40 @@ impl<T: RuntimeView> Interpreter<T> {
 
     /// The wasmtime store, for inspection.
     pub fn store(&self) -> &Store<T> {
-        &self.store
+        &self.body.store
     }
 
-    /// The wasmtime store. Running the guest by other ways than
+    /// The data in the store.
+    pub fn data_mut(&mut self) -> &mut T {
+        self.body.store.data_mut()
+    }
+
+    /// The wasmtime store. Its instance serves no other interpreter after this
+    /// one, since the store may be set up otherwise then. Running the guest by other ways than
     /// [`execute`](Self::execute) is not supported.
     pub fn store_mut(&mut self) -> &mut Store<T> {
-        &mut self.store
+        self.is_sound = false;
+        &mut self.body.store
     }
 
-    pub(crate) fn parts(&mut self) -> (&Sandbox, &mut Store<T>) {
-        (&self.sandbox, &mut self.store)
-    }
-
-    /// The export that shows the memory.
-    pub(crate) fn memory(&mut self) -> wasmtime::Result<TypedFunc<(), (Memory,)>> {
-        self.instance.get_typed_func(&mut self.store, self.memory)
+    pub(crate) fn body(&mut self) -> &mut Body<T> {
+        &mut self.body
     }
 
     pub(crate) fn set_state(&mut self, state: State) {
         self.state = state;
+    }
+}
+
+impl<T: RuntimeView> Drop for Interpreter<T> {
+    fn drop(&mut self) {
+        let is_sound = self.is_sound && matches!(self.state, State::Ready | State::Closed);
+        if is_sound && !self.metered && !std::thread::panicking() {
+            // The guest waits for nothing then.
+            if let Some(body) = self.body.take() {
+                self.executor.recycle(body).now_or_never();
+            }
+        }
     }
 }
 

@@ -22,12 +22,12 @@ pub(crate) async fn save<T: RuntimeView>(
     // The guest refuses to make more; if it lies, the call fails before the host
     // takes it.
     let crossing = usize::try_from(limit.saturating_add(MORE_THAN_BYTES)).unwrap_or(usize::MAX);
-    interpreter.store_mut().set_hostcall_fuel(crossing.max(HOST_CALL_BYTES));
-    let ended = enter(interpreter, options, Instant::now(), async |sandbox, store| {
-        sandbox.eryx_runtime_state().call_save(store, limit, partly).await
+    interpreter.body().store.set_hostcall_fuel(crossing.max(HOST_CALL_BYTES));
+    let ended = enter(interpreter, options, Instant::now(), async |body| {
+        body.sandbox.eryx_runtime_state().call_save(&mut body.store, limit, partly).await
     })
     .await;
-    interpreter.store_mut().set_hostcall_fuel(HOST_CALL_BYTES);
+    interpreter.body().store.set_hostcall_fuel(HOST_CALL_BYTES);
     let saved = settle(interpreter, options, ended?)?;
     let saved = saved.map_err(|refusal| refused(refusal, limit))?;
     Ok((saved.bytes, saved.omitted.into_iter().map(omission).collect()))
@@ -39,8 +39,8 @@ pub(crate) async fn restore<T: RuntimeView>(
     options: &RunOptions,
 ) -> Result<(), Error> {
     let bytes = bytes.to_vec();
-    let ended = enter(interpreter, options, Instant::now(), async |sandbox, store| {
-        sandbox.eryx_runtime_state().call_restore(store, &bytes).await
+    let ended = enter(interpreter, options, Instant::now(), async |body| {
+        body.sandbox.eryx_runtime_state().call_restore(&mut body.store, &bytes).await
     })
     .await?;
     let restored = settle(interpreter, options, ended)?;
@@ -51,8 +51,8 @@ pub(crate) async fn clear<T: RuntimeView>(
     interpreter: &mut Interpreter<T>,
     options: &RunOptions,
 ) -> Result<(), Error> {
-    let ended = enter(interpreter, options, Instant::now(), async |sandbox, store| {
-        sandbox.eryx_runtime_state().call_clear(store).await
+    let ended = enter(interpreter, options, Instant::now(), async |body| {
+        body.sandbox.eryx_runtime_state().call_clear(&mut body.store).await
     })
     .await?;
     settle(interpreter, options, ended)
@@ -64,7 +64,7 @@ pub(crate) fn settle<T: RuntimeView, R>(
     options: &RunOptions,
     ended: wasmtime::Result<R>,
 ) -> Result<R, Error> {
-    let runtime = interpreter.store_mut().data_mut().runtime();
+    let runtime = interpreter.data_mut().runtime();
     let result = ended.map_err(|error| ended_early(error, runtime, &options.limits));
     let state = match &result {
         Ok(_) => State::Ready,

@@ -1,4 +1,4 @@
-//! Runs Python programs, each in a WebAssembly instance of its own.
+//! Runs Python programs, each in a WebAssembly instance that is as new.
 //!
 //! [`PythonExecutor`] is a loaded runtime. [`PythonExecutor::execute`] runs one
 //! program in a fresh interpreter, within [`ResourceLimits`], and returns an
@@ -21,6 +21,7 @@
 
 mod artifact;
 mod bindings;
+mod body;
 mod budget;
 mod cache;
 mod callback;
@@ -31,6 +32,7 @@ mod error;
 mod execution;
 mod executor;
 mod host;
+mod idle;
 mod image;
 mod interpreter;
 mod judge;

@@ -19,6 +19,8 @@ pub(crate) struct Linked<T: RuntimeView> {
     pub(crate) exports: SandboxIndices,
     /// The export that shows the memory.
     pub(crate) memory: ComponentExportIndex,
+    /// The export that takes what is to be written there.
+    pub(crate) write: ComponentExportIndex,
 }
 
 impl<T: RuntimeView> Linked<T> {
@@ -44,11 +46,13 @@ impl<T: RuntimeView> Linked<T> {
     ) -> wasmtime::Result<Self> {
         let pre = link(&engine, component, extend, extensions)?;
         let exports = SandboxIndices::new(&pre)?;
-        let memory = component
-            .get_export_index(None, IMAGE)
-            .and_then(|image| component.get_export_index(Some(&image), "memory"))
-            .ok_or_else(|| wasmtime::Error::msg("the component does not show its memory"))?;
-        Ok(Self { engine, pre, exports, memory })
+        let export = |name| {
+            component
+                .get_export_index(None, IMAGE)
+                .and_then(|image| component.get_export_index(Some(&image), name))
+                .ok_or_else(|| wasmtime::Error::msg("the component does not show its memory"))
+        };
+        Ok(Self { engine, pre, exports, memory: export("memory")?, write: export("write")? })
     }
 }
 

@@ -21,6 +21,17 @@ impl MemoryTracker {
         self.refused = false;
     }
 
+    /// The memory that there is, in bytes.
+    pub(crate) fn size(&self) -> u64 {
+        self.now
+    }
+
+    /// Takes over memory that another has counted.
+    pub(crate) fn assume(&mut self, size: u64) {
+        self.now = size;
+        self.peak = size;
+    }
+
     /// The limit in bytes.
     pub fn limit(&self) -> u64 {
         self.limit

@@ -260,7 +260,7 @@ impl<T: RuntimeView> SessionExecutor<T> {
         options: &RunOptions,
     ) -> Result<ExecutionOutput, Error> {
         let before = self.interpreter.capture(&self.options).await?;
-        let undo = self.interpreter.store_mut().data_mut().checkpoint();
+        let undo = self.interpreter.data_mut().checkpoint();
         let result = self.begin().execute(code, options).await;
         if result.is_err() {
             // Until all is as it was nobody may see what is there.

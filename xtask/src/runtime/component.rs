@@ -1,6 +1,7 @@
 //! Runs the interpreter's start once, freezes its memory into the module and
 //! wraps that as a component.
 
+use super::lasting;
 use super::link::module;
 use crate::key::Key;
 use crate::workshop::{Made, Step, Workshop};
@@ -31,6 +32,7 @@ pub(crate) fn build(shop: &mut Workshop, repository: &Path, linked: &Made) -> Re
     shop.step(STEP, key, |folder, meter| {
         let path = module(linked);
         let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        lasting::only_memory(&bytes)?;
         let frozen = freeze(&bytes)?;
         meter.set(0.8);
         let component = ComponentEncoder::default()

@@ -3,6 +3,7 @@
 mod compiler;
 mod component;
 mod cpython;
+mod lasting;
 mod libraries;
 mod library;
 mod link;

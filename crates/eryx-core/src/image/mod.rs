@@ -1,33 +1,23 @@
 //! All of an interpreter between two programs, as its memory.
 
+mod base;
 mod capture;
 mod pagemap;
+mod piece;
 mod put;
+mod recycle;
 
 use crate::SnapshotError;
-use crate::interpreter::{HOST_CALL_BYTES, Memory};
-use crate::view::RuntimeView;
 use std::fmt;
-use wasmtime::Store;
-use wasmtime::component::TypedFunc;
 
-pub(crate) use capture::{Base, capture};
+pub(crate) use base::Base;
+pub(crate) use capture::capture;
+pub(crate) use piece::Piece;
 pub(crate) use put::put;
+pub(crate) use recycle::recycle;
 
 /// The unit that is compared and kept: a page of most machines.
 pub(crate) const PAGE: usize = 4096;
-
-/// All of a guest's memory, as it lends it.
-async fn all_memory<T: RuntimeView>(
-    store: &mut Store<T>,
-    export: &TypedFunc<(), (Memory,)>,
-) -> wasmtime::Result<Memory> {
-    // The limit of what may cross would count it as if it were copied.
-    store.set_hostcall_fuel(usize::MAX);
-    let memory = export.call_async(&mut *store, ()).await;
-    store.set_hostcall_fuel(HOST_CALL_BYTES);
-    Ok(memory?.0)
-}
 
 /// The unit that WebAssembly memory grows by.
 const WASM_PAGE: usize = 64 << 10;

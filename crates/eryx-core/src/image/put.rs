@@ -1,16 +1,13 @@
-use super::{Image, PAGE, WASM_PAGE, all_memory, combine};
-use crate::bindings::Sandbox;
+use super::{Image, PAGE, Piece, WASM_PAGE, combine};
+use crate::body::Body;
 use crate::enter::enter;
-use crate::interpreter::{Interpreter, Memory};
+use crate::interpreter::Interpreter;
 use crate::lasting::settle;
 use crate::run::RunOptions;
 use crate::view::RuntimeView;
 use crate::{Error, SnapshotError};
 use std::borrow::Cow;
-use std::ops::Range;
 use std::time::Instant;
-use wasmtime::Store;
-use wasmtime::component::TypedFunc;
 
 /// Makes a fresh interpreter what the image was captured of. With `entropy` it
 /// has another chance than that.
@@ -28,12 +25,11 @@ pub(crate) async fn put<T: RuntimeView>(
     if image.memory_bytes() > limit {
         return Err(Error::Snapshot(too_large));
     }
-    let memory = interpreter.memory().map_err(Error::WasmEngine)?;
-    let ended = enter(interpreter, options, Instant::now(), async |sandbox, store| {
-        if !write(sandbox, store, &memory, image).await? {
+    let ended = enter(interpreter, options, Instant::now(), async |body| {
+        if !write(body, image).await? {
             return Ok(false);
         }
-        sandbox.eryx_runtime_image().call_resume(&mut *store, entropy).await?;
+        body.sandbox.eryx_runtime_image().call_resume(&mut body.store, entropy).await?;
         Ok(true)
     })
     .await?;
@@ -41,29 +37,17 @@ pub(crate) async fn put<T: RuntimeView>(
 }
 
 /// Writes all pages; false if there is not the memory for them.
-async fn write<T: RuntimeView>(
-    sandbox: &Sandbox,
-    store: &mut Store<T>,
-    memory: &TypedFunc<(), (Memory,)>,
-    image: &Image,
-) -> wasmtime::Result<bool> {
-    let guest = sandbox.eryx_runtime_image();
-    let fresh = all_memory(store, memory).await?;
+async fn write<T: RuntimeView>(body: &mut Body<T>, image: &Image) -> wasmtime::Result<bool> {
+    let fresh = body.memory().await?;
     let (base, content) = {
-        let fresh = fresh.as_le_slice(&*store);
+        let fresh = fresh.as_le_slice(&body.store);
         (fresh.len(), whole(image, fresh))
     };
     let pages = u32::try_from(base / WASM_PAGE)?.max(image.memory_pages);
-    if !guest.call_grow(&mut *store, pages).await? {
+    if !body.sandbox.eryx_runtime_image().call_grow(&mut body.store, pages).await? {
         return Ok(false);
     }
-    for run in runs(&image.pages) {
-        let first = image.pages.get(run.start).copied().unwrap_or_default();
-        let address = u32::try_from(u64::from(first) * PAGE as u64)?;
-        let bytes = content.get(run.start * PAGE..run.end * PAGE).unwrap_or_default();
-        guest.call_aim(&mut *store, address).await?;
-        guest.call_write(&mut *store, bytes).await?;
-    }
+    body.write(&pieces(&image.pages, &content)?).await?;
     Ok(true)
 }
 
@@ -82,11 +66,16 @@ fn whole<'a>(image: &'a Image, fresh: &[u8]) -> Cow<'a, [u8]> {
     Cow::Owned(content)
 }
 
-/// Positions of pages that follow one another.
-fn runs(pages: &[u32]) -> impl Iterator<Item = Range<usize>> {
-    pages.chunk_by(|one, next| one.checked_add(1) == Some(*next)).scan(0, |start, run| {
-        let range = *start..*start + run.len();
-        *start = range.end;
-        Some(range)
-    })
+/// Pages that follow one another are one piece.
+fn pieces<'a>(pages: &[u32], content: &'a [u8]) -> wasmtime::Result<Vec<Piece<'a>>> {
+    let mut content = content;
+    let runs = pages.chunk_by(|one, next| one.checked_add(1) == Some(*next));
+    let piece = |run: &[u32]| {
+        let first = run.first().copied().unwrap_or_default();
+        let (bytes, rest) = content.split_at_checked(run.len() * PAGE)?;
+        content = rest;
+        Some(Piece { address: u32::try_from(u64::from(first) * PAGE as u64).ok()?, bytes })
+    };
+    let pieces: Option<_> = runs.map(piece).collect();
+    pieces.ok_or_else(|| wasmtime::Error::msg("the image has less content than pages"))
 }

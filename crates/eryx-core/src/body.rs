@@ -1,0 +1,137 @@
+use crate::bindings::Sandbox;
+use crate::bindings::exports::eryx::runtime::image::Places;
+use crate::image::Piece;
+use crate::interpreter::{HOST_CALL_BYTES, Memory};
+use crate::limits::ResourceLimits;
+use crate::linked::Linked;
+use crate::seed::Seed;
+use crate::view::{RuntimeCtx, RuntimeView};
+use crate::{Error, PythonExecutor};
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use wasmtime::Store;
+use wasmtime::component::TypedFunc;
+
+type Pieces = (&'static [Piece<'static>],);
+
+/// An instance of the runtime with its store: what an interpreter lives in.
+pub(crate) struct Body<T: RuntimeView> {
+    pub(crate) store: Store<T>,
+    pub(crate) sandbox: Sandbox,
+    memory: TypedFunc<(), (Memory,)>,
+    write: TypedFunc<Pieces, ()>,
+    pub(crate) places: Places,
+    /// How many interpreters have lived in it.
+    uses: u32,
+}
+
+/// So many interpreters live in an instance at most: each may leave handles of
+/// files open, which only the end of the instance closes.
+const MOST_USES: u32 = 1000;
+
+impl<T: RuntimeView> Body<T> {
+    /// Instantiates the runtime.
+    pub(crate) async fn new(
+        executor: &PythonExecutor<T>,
+        linked: &Linked<T>,
+        limits: &ResourceLimits,
+        seed: Option<Seed>,
+    ) -> Result<Self, Error> {
+        let state = executor.new_state(RuntimeCtx::new(limits, seed));
+        let mut store = Store::new(linked.engine.engine(), state);
+        store.limiter(|data| &mut data.runtime().memory);
+        store.set_hostcall_fuel(HOST_CALL_BYTES);
+        // Starting is not yet running: no clock watches it.
+        store.set_epoch_deadline(FAR);
+        if limits.fuel.is_some() {
+            store.set_fuel(u64::MAX).map_err(Error::Instantiation)?;
+        }
+        let instance = match linked.pre.instantiate_async(&mut store).await {
+            Ok(instance) => instance,
+            Err(_) if store.data_mut().runtime().memory.was_refused() => {
+                return Err(Error::Config(format!(
+                    "the memory limit of {} bytes is less than the interpreter needs to start",
+                    limits.memory_bytes
+                )));
+            }
+            Err(error) => return Err(Error::Instantiation(error)),
+        };
+        let sandbox = linked.exports.load(&mut store, &instance).map_err(Error::Instantiation)?;
+        let memory = instance.get_typed_func(&mut store, linked.memory);
+        let write = instance.get_typed_func(&mut store, linked.write);
+        let (memory, write) =
+            (memory.map_err(Error::Instantiation)?, write.map_err(Error::Instantiation)?);
+        let places = sandbox.eryx_runtime_image().call_begin(&mut store).await;
+        let places = places.map_err(Error::Instantiation)?;
+        Ok(Self { store, sandbox, memory, write, places, uses: 0 })
+    }
+
+    /// Gives a fresh instance other data.
+    pub(crate) fn assign(&mut self, state: T) {
+        let size = self.store.data_mut().runtime().memory.size();
+        *self.store.data_mut() = state;
+        self.store.data_mut().runtime().memory.assume(size);
+        self.store.set_hostcall_fuel(HOST_CALL_BYTES);
+        self.store.set_epoch_deadline(FAR);
+    }
+
+    /// Counts an interpreter that has lived in it; whether another may.
+    pub(crate) fn wear(&mut self) -> bool {
+        self.uses += 1;
+        self.uses < MOST_USES
+    }
+
+    /// All of the guest's memory, as it lends it.
+    pub(crate) async fn memory(&mut self) -> wasmtime::Result<Memory> {
+        // The limit of what may cross would count it as if it were copied.
+        self.store.set_hostcall_fuel(usize::MAX);
+        let memory = self.memory.call_async(&mut self.store, ()).await;
+        self.store.set_hostcall_fuel(HOST_CALL_BYTES);
+        Ok(memory?.0)
+    }
+
+    /// Writes to the guest's memory.
+    pub(crate) async fn write(&mut self, pieces: &[Piece<'_>]) -> wasmtime::Result<()> {
+        for pieces in pieces.chunks(Piece::AT_ONCE) {
+            self.sandbox.eryx_runtime_image().call_aim(&mut self.store).await?;
+            self.write.call_async(&mut self.store, (pieces,)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A body, until that is taken; then its holder is on its way out.
+pub(crate) struct Held<T: RuntimeView>(Option<Body<T>>);
+
+impl<T: RuntimeView> Held<T> {
+    pub(crate) fn new(body: Body<T>) -> Self {
+        Self(Some(body))
+    }
+
+    pub(crate) fn take(&mut self) -> Option<Body<T>> {
+        self.0.take()
+    }
+}
+
+impl<T: RuntimeView> Deref for Held<T> {
+    type Target = Body<T>;
+
+    fn deref(&self) -> &Body<T> {
+        self.0.as_ref().unwrap_or_else(|| unreachable!("it is taken in `drop` alone"))
+    }
+}
+
+impl<T: RuntimeView> DerefMut for Held<T> {
+    fn deref_mut(&mut self) -> &mut Body<T> {
+        self.0.as_mut().unwrap_or_else(|| unreachable!("it is taken in `drop` alone"))
+    }
+}
+
+/// Ticks of the clock that nobody lives to see.
+const FAR: u64 = u64::MAX / 2;
+
+impl<T: RuntimeView> fmt::Debug for Body<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body").finish_non_exhaustive()
+    }
+}

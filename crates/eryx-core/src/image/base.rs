@@ -1,0 +1,84 @@
+use super::{PAGE, Piece};
+use crate::bindings::exports::eryx::runtime::image::Range as Place;
+use crate::body::Body;
+use crate::view::RuntimeView;
+use crate::{Error, PythonExecutor, ResourceLimits};
+use std::fmt;
+use std::ops::Range;
+
+/// The memory of a fresh interpreter.
+pub(crate) struct Base {
+    memory: Vec<u8>,
+    /// Pages that mean nothing between two calls.
+    transit: Range<usize>,
+    /// Pages of the WASI adapter, which belong to its instance.
+    adapter: Range<usize>,
+}
+
+impl Base {
+    /// Starts an interpreter to look at; some 10 ms.
+    pub(crate) async fn of<T: RuntimeView>(executor: &PythonExecutor<T>) -> Result<Self, Error> {
+        let limits = ResourceLimits::default();
+        let mut body = Body::new(executor, executor.plain(), &limits, None).await?;
+        Self::look_at(&mut body).await.map_err(Error::WasmEngine)
+    }
+
+    async fn look_at<T: RuntimeView>(body: &mut Body<T>) -> wasmtime::Result<Self> {
+        let list = body.memory().await?;
+        Ok(Self {
+            memory: list.as_le_slice(&body.store).to_vec(),
+            transit: pages(body.places.transit)?,
+            adapter: pages(body.places.adapter)?,
+        })
+    }
+
+    /// Its size in bytes.
+    pub(crate) fn size(&self) -> usize {
+        self.memory.len()
+    }
+
+    /// What of it lies in this page. Beyond its end a fresh memory is zero.
+    pub(crate) fn page(&self, number: usize) -> &[u8] {
+        let start = number * PAGE;
+        self.memory.get(start..start + PAGE).unwrap_or_default()
+    }
+
+    /// These pages of it, without those in transit.
+    pub(crate) fn pieces(&self, runs: &[Range<usize>]) -> Option<Vec<Piece<'_>>> {
+        let transit = &self.transit;
+        let mut pieces = Vec::with_capacity(runs.len() + 1);
+        for run in runs {
+            let before = run.start..run.end.min(transit.start);
+            let after = run.start.max(transit.end)..run.end;
+            for pages in [before, after] {
+                if !pages.is_empty() {
+                    pieces.push(self.piece(&pages)?);
+                }
+            }
+        }
+        Some(pieces)
+    }
+
+    fn piece(&self, pages: &Range<usize>) -> Option<Piece<'_>> {
+        let address = pages.start * PAGE;
+        let bytes = self.memory.get(address..pages.end * PAGE)?;
+        Some(Piece { address: u32::try_from(address).ok()?, bytes })
+    }
+
+    /// Whether what lies in this page is of no use to another instance.
+    pub(crate) fn stays(&self, page: usize) -> bool {
+        self.transit.contains(&page) || self.adapter.contains(&page)
+    }
+}
+
+fn pages(place: Place) -> wasmtime::Result<Range<usize>> {
+    let start = usize::try_from(place.address)?;
+    let end = start + usize::try_from(place.size)?;
+    Ok(start / PAGE..end.div_ceil(PAGE))
+}
+
+impl fmt::Debug for Base {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Base").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,171 @@
+//! Instances that are used again: nobody can tell them from new ones.
+
+use crate::support::{repository, stdout};
+use eryx::{
+    Error, ExecutorBuilder, MinimalState, PythonExecutor, ResourceLimits, RuntimeSource, Seed,
+};
+use std::time::Duration;
+
+fn builder() -> ExecutorBuilder {
+    let runtime = repository().join("target/runtime/runtime.wasm");
+    ExecutorBuilder::new(RuntimeSource::from_file(runtime).unwrap())
+}
+
+/// One that has seen an instance: from the second on they are kept.
+async fn executor() -> PythonExecutor {
+    let executor = builder().build(MinimalState::new).unwrap();
+    executor.execute("None").run().await.unwrap();
+    assert_eq!(executor.idle_instances(), 0);
+    executor
+}
+
+/// Whether Linux tells here which pages were written to.
+fn can_recycle() -> bool {
+    cfg!(target_os = "linux")
+}
+
+async fn run(executor: &PythonExecutor, code: &str) {
+    let ended = executor.execute(code).run().await;
+    assert!(matches!(&ended, Ok(_) | Err(Error::Execution(_))), "{code}: {ended:?}");
+}
+
+/// What leaves traces all over an interpreter.
+const PROGRAMS: &[&str] = &[
+    "x = 1",
+    "open('/tmp/a')",
+    "import os\nos.listdir('/')",
+    "import time\ntime.sleep(0.001)",
+    "print('hello')",
+    "import builtins\nbuiltins.len = None\nbuiltins.__import__ = None",
+    "import sys\nfor name in list(sys.modules): del sys.modules[name]",
+    "import sys\nsys.setrecursionlimit(50)\nsys.exit(3)",
+    "raise ExceptionGroup('several', [ValueError('a'), KeyError('b')])",
+    "def down(n): return n and down(n - 1)\ndown(900)",
+    "import asyncio\nasync def wait(): await asyncio.sleep(0.001)\nawait asyncio.gather(*map(lambda _: wait(), range(20)))",
+    "import asyncio\ntask = asyncio.create_task(asyncio.sleep(60))\nawait asyncio.sleep(0)",
+    "import gc, random, decimal, re\ngc.disable()\nrandom.seed(1)\ndecimal.getcontext().prec = 5\nre.compile('a+b*')",
+    "import json\nprint(json.dumps({'a': [1, 2.5, None]}))",
+    "import sys, os\nos.environ['A'] = 'b'\nsys.stdout = None\nsys.path.clear()",
+    "kept = [bytes([n % 256]) * 100 for n in range(4000)]",
+    "class Meta(type): pass\nclass C(metaclass=Meta):\n    def __del__(self): 1 / 0\nc = C()\nc.own = c",
+    "import zlib, hashlib\nzlib.compress(b'a' * 10000), hashlib.sha256(b'a').hexdigest()",
+];
+
+#[tokio::test]
+async fn a_used_instance_is_byte_for_byte_as_new() {
+    if !can_recycle() {
+        return;
+    }
+    let limits = ResourceLimits::default();
+    let executor = builder().build(MinimalState::new).unwrap();
+    // Of a clock that is its own, each capture notes the same time.
+    let start = async || executor.start_seeded(&limits, Seed(1)).await.unwrap();
+    let new = start().await.capture(&<_>::default()).await.unwrap();
+    for code in PROGRAMS {
+        run(&executor, code).await;
+        assert_eq!(executor.idle_instances(), 1, "{code}");
+        let mut again = start().await;
+        assert_eq!(executor.idle_instances(), 0, "{code}");
+        let image = again.capture(&<_>::default()).await.unwrap();
+        assert!(image == new, "{code}: {:?} instead of {:?}", image.pages(), new.pages());
+    }
+}
+
+#[tokio::test]
+async fn a_session_leaves_nothing_behind() {
+    if !can_recycle() {
+        return;
+    }
+    let limits = ResourceLimits::default();
+    let executor = executor().await;
+    let mut session = executor.start(&limits).await.unwrap();
+    for code in ["secret = 'a' * 1000", "import sys\nsys.secret = secret", "secret * 2"] {
+        session.execute(code, &<_>::default()).await.unwrap();
+    }
+    drop(session);
+    assert_eq!(executor.idle_instances(), 1);
+    let looked = executor
+        .execute("import sys\nprint('secret' in globals(), hasattr(sys, 'secret'))")
+        .run()
+        .await
+        .unwrap();
+    assert_eq!(looked.stdout, "False False\n");
+}
+
+#[tokio::test]
+async fn files_are_each_ones_own() {
+    let write = "import os\nopen('/tmp/a', 'w').write('secret')\nkept = open('/tmp/a')\n\
+                 os.chdir('/tmp')\nprint(os.listdir('/tmp'), os.fstat(kept.fileno()).st_size)";
+    for _ in 0..20 {
+        assert_eq!(stdout(write).await, "['a'] 6\n");
+        assert_eq!(stdout("import os\nprint(os.listdir('/tmp'), os.getcwd())").await, "[] /data\n");
+    }
+}
+
+#[tokio::test]
+async fn chance_and_seeds_are_each_ones_own() {
+    let executor = executor().await;
+    let mut seen = std::collections::HashSet::new();
+    for _ in 0..10 {
+        let output = executor.execute("import random\nrandom.random()").run().await.unwrap();
+        assert!(seen.insert(output.result.unwrap().as_str().to_owned()));
+    }
+    let mut seeded = Vec::new();
+    for _ in 0..3 {
+        let mut session = executor.start_seeded(&ResourceLimits::default(), Seed(7)).await.unwrap();
+        let code = "import random, time\n[random.random(), time.time(), time.monotonic()]";
+        let output = session.execute(code, &<_>::default()).await.unwrap();
+        seeded.push(output.result.unwrap().as_str().to_owned());
+    }
+    assert!(seeded.iter().all(|one| *one == seeded[0]), "{seeded:?}");
+}
+
+#[tokio::test]
+async fn what_is_not_certainly_as_new_is_not_used_again() {
+    let executor = executor().await;
+    for code in ["kept = bytearray(40 << 20)", "kept = [bytearray(4096) for _ in range(700)]"] {
+        run(&executor, code).await;
+        assert_eq!(executor.idle_instances(), 0, "{code}");
+    }
+    let stopped = executor.execute("while True: pass").with_timeout(Duration::from_millis(50));
+    assert!(matches!(stopped.run().await, Err(Error::Timeout(_))));
+    assert!(executor.execute("import os\nos.abort()").run().await.is_err());
+    let mut touched = executor.start(&ResourceLimits::default()).await.unwrap();
+    touched.store_mut();
+    drop(touched);
+    assert_eq!(executor.idle_instances(), 0);
+}
+
+#[tokio::test]
+async fn a_limit_of_memory_below_the_least_is_told_all_the_same() {
+    let executor = executor().await;
+    run(&executor, "x = 1").await;
+    let little = ResourceLimits::default().with_memory_bytes(1 << 20);
+    let refused = executor.execute("x = 1").with_limits(little).run().await;
+    assert!(matches!(refused, Err(Error::Config(_))), "{refused:?}");
+    let output = executor.execute("x = 1").run().await.unwrap();
+    assert!(output.peak_memory_bytes > 1 << 20);
+}
+
+#[tokio::test]
+async fn each_can_have_an_instance_of_its_own() {
+    let executor = builder().with_idle_instances(0).build(MinimalState::new).unwrap();
+    for _ in 0..3 {
+        run(&executor, "x = 1").await;
+        assert_eq!(executor.idle_instances(), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_at_once_share_them() {
+    let executor = executor().await;
+    let runs = (0..200).map(|number| {
+        let run = executor.execute(format!("x = {number}\nassert sorted(globals())[-1] == 'x'\nx"));
+        tokio::spawn(run.run())
+    });
+    for (number, run) in runs.collect::<Vec<_>>().into_iter().enumerate() {
+        let output = run.await.unwrap().unwrap();
+        assert_eq!(output.result.unwrap().as_str().to_owned(), number.to_string());
+    }
+    assert!(executor.idle_instances() <= 32);
+}
