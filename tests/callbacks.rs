@@ -296,9 +296,9 @@ async fn case_37_ten_thousand_at_once() {
 async fn case_37_a_guest_that_does_not_queue() {
     let sandbox = Sandbox::embedded().callback(slow(Duration::from_mins(1))).build().unwrap();
     let code = "import _eryx\n\
-        codes = [_eryx.start_call(0, '{}', [])[0] for _ in range(20)]\n\
-        print(codes.count(2), codes.count(9))\n\
-        print(_eryx.start_call(7, '{}', [])[1], _eryx.start_call(0, '[', [])[1])";
+        codes = [_eryx.start_call(0, (), ())[0] for _ in range(20)]\n\
+        print(codes.count(1), codes.count(8))\n\
+        print(_eryx.start_call(7, (), ())[1])";
     let printed = stdout_of(&sandbox, code).await;
     assert!(printed.starts_with("16 4\nthere is no callback with the number 7"), "{printed}");
 }

@@ -58,7 +58,7 @@ class CallbackLimitError(CallbackError):
 
 
 # The codes of shim/calls.c, failures in the order of the interface's enum.
-_JSON, _BYTES, _PENDING, _FIRST_FAILURE = range(4)
+_VALUE, _PENDING, _FIRST_FAILURE = range(3)
 _FAILURES = (
     (CallbackError, "failed"),
     (CallbackArgumentError, "invalid-arguments"),
@@ -77,37 +77,13 @@ def _refuse(value):
     raise TypeError(f"a {type(value).__qualname__} cannot be passed to a callback")
 
 
-_scan = json.scanner.make_scanner(json.JSONDecoder())
-
-# It looks for no circles: they end in a RecursionError.
-_encode_all = json.encoder.c_make_encoder(
-    None, _refuse, json.encoder.encode_basestring_ascii, None, ":", ",", False, False, False
+# The encoder looks for no circles: they end in a RecursionError.
+_eryx.use_json(
+    json.encoder.c_make_encoder(
+        None, _refuse, json.encoder.encode_basestring_ascii, None, ":", ",", False, False, False
+    ),
+    json.scanner.make_scanner(json.JSONDecoder()),
 )
-
-
-def _encode(arguments):
-    """A dict as JSON text, exactly or not at all."""
-    if not arguments:
-        return "{}"
-    try:
-        return "".join(_encode_all(arguments, 0))
-    except (ValueError, RecursionError) as error:
-        # Not a number, infinite, circular, or nested too deeply.
-        raise TypeError(f"an argument cannot be passed to a callback: {error}") from None
-
-
-def _split(arguments):
-    """Takes what is bytes out of `arguments`."""
-    attachments = []
-    for name, value in arguments.items():
-        if isinstance(value, _BYTES_TYPES):
-            attachments.append((name, bytes(value)))
-    for name, _ in attachments:
-        del arguments[name]
-    return attachments
-
-
-_BYTES_TYPES = (bytes, bytearray, memoryview)
 
 
 # --- Calls ----------------------------------------------------------------
@@ -117,38 +93,22 @@ _running = 0
 _queue = collections.deque()
 
 
-async def _call(index, name, arguments):
+async def _pending(operation):
+    """What came of a call that was not through at once."""
     global _running
-    attachments = _split(arguments)
-    text = _encode(arguments)
-    if _running >= _in_flight:
-        await _turn()
-    _running += 1
-    try:
-        code, payload = _eryx.start_call(index, text, attachments)
-        if code == _PENDING:
-            await _finished(payload)
-            code, payload = _eryx.take_call(payload)
-    finally:
-        _running -= 1
-        if _queue:
-            _next()
-    if code == _JSON:
-        return _scan(payload, 0)[0]
-    if code == _BYTES:
-        return payload
-    kind, word = _FAILURES[code - _FIRST_FAILURE]
-    raise kind(payload, name, word)
-
-
-async def _finished(operation):
     future = asyncio.get_running_loop().create_future()
     _eryx_wait.register(operation, lambda: future.done() or future.set_result(None))
+    _running += 1
     try:
         await future
     except BaseException:
         _eryx_wait.forget(operation)
         raise
+    finally:
+        _running -= 1
+        if _queue:
+            _next()
+    return _eryx.take_call(operation)
 
 
 async def _turn():
@@ -202,10 +162,7 @@ class _Parameters:
 
     def bind(self, args, kwargs):
         """Arguments by name, as Python itself would bind them."""
-        count = len(args)
-        if not kwargs and len(self.required) <= count <= len(self.names):
-            return dict(zip(self.names, args))
-        if not count and self._fits(kwargs):
+        if not args and self._fits(kwargs):
             return kwargs
         bound = self.signature().bind(*args, **kwargs).arguments
         bound.update(bound.pop("kwargs", {}) if self.open else {})
@@ -265,8 +222,22 @@ def _annotation(schema, unknown):
 def _function(index, name, description, schema):
     parameters = _Parameters(schema)
 
+    start = _eryx.start_call
+    names = parameters.names
+    least, most = len(parameters.required), len(names)
+
     async def call(*args, **kwargs):
-        return await _call(index, name, parameters.bind(args, kwargs))
+        if kwargs or not least <= len(args) <= most:
+            args = parameters.bind(args, kwargs)
+        if _running >= _in_flight:
+            await _turn()
+        code, payload = start(index, names, args)
+        if code == _PENDING:
+            code, payload = await _pending(payload)
+        if code == _VALUE:
+            return payload
+        kind, word = _FAILURES[code - _FIRST_FAILURE]
+        raise kind(payload, name, word)
 
     call.__name__ = name.rpartition(".")[2]
     call.__qualname__ = name

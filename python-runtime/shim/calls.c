@@ -1,29 +1,78 @@
-/* Calls of the host's callbacks, for the built-in module `_eryx`. Both functions
-   answer `(code, payload)`; the codes are known to lib/_eryx_calls.py. */
+/* Calls of the host's callbacks, for the built-in module `_eryx`. Those that start
+   and take one answer `(code, payload)`; the codes are known to
+   lib/_eryx_calls.py. */
 #include "shim.h"
 
 #include "sandbox.h"
 #include <stdlib.h>
 
-enum { CODE_JSON, CODE_BYTES, CODE_PENDING, CODE_FIRST_FAILURE };
+#define Py_BUILD_CORE 1
+#include "internal/pycore_long.h"
+
+enum { CODE_VALUE, CODE_PENDING, CODE_FIRST_FAILURE };
 
 typedef eryx_runtime_callbacks_attachment_t attachment_t;
 typedef eryx_runtime_callbacks_failure_t failure_t;
 typedef eryx_runtime_callbacks_reply_t reply_t;
 
+/* Of the standard library: what makes JSON of a dict, and values of JSON. */
+static PyObject *encoder, *scanner;
+
+PyObject *eryx_use_json(PyObject *module, PyObject *const *arguments, Py_ssize_t count) {
+    (void)module;
+    if (count != 2) {
+        PyErr_SetString(PyExc_TypeError, "use_json() takes an encoder and a scanner");
+        return NULL;
+    }
+    Py_XSETREF(encoder, Py_NewRef(arguments[0]));
+    Py_XSETREF(scanner, Py_NewRef(arguments[1]));
+    Py_RETURN_NONE;
+}
+
+/* A dict as JSON text, exactly or not at all. */
+static PyObject *encode(PyObject *dict) {
+    PyObject *arguments[] = {dict, _PyLong_GetZero()};
+    PyObject *parts = PyObject_Vectorcall(encoder, arguments, 2, NULL);
+    if (parts != NULL) {
+        PyObject *empty = PyUnicode_FromStringAndSize(NULL, 0);
+        PyObject *text = empty ? PyUnicode_Join(empty, parts) : NULL;
+        Py_XDECREF(empty);
+        Py_DECREF(parts);
+        return text;
+    }
+    /* Not a number, infinite, circular, or nested too deeply. */
+    if (PyErr_ExceptionMatches(PyExc_ValueError) || PyErr_ExceptionMatches(PyExc_RecursionError)) {
+        PyObject *error = PyErr_GetRaisedException();
+        PyErr_Format(PyExc_TypeError, "an argument cannot be passed to a callback: %S", error);
+        Py_DECREF(error);
+    }
+    return NULL;
+}
+
+static PyObject *decode(const char *bytes, Py_ssize_t length) {
+    PyObject *text = PyUnicode_DecodeUTF8(bytes, length, NULL);
+    if (text == NULL) {
+        return NULL;
+    }
+    PyObject *arguments[] = {text, _PyLong_GetZero()};
+    PyObject *found = PyObject_Vectorcall(scanner, arguments, 2, NULL);
+    Py_DECREF(text);
+    /* The value, and where it ends. */
+    PyObject *value = found ? PyTuple_GetItem(found, 0) : NULL;
+    Py_XINCREF(value);
+    Py_XDECREF(found);
+    return value;
+}
+
 static PyObject *answer_reply(reply_t *reply) {
-    PyObject *answer;
     const char *bytes = (const char *)reply->val.json.ptr;
     Py_ssize_t length = (Py_ssize_t)reply->val.json.len;
-    if (reply->tag == ERYX_RUNTIME_CALLBACKS_REPLY_JSON) {
-        PyObject *text = PyUnicode_DecodeUTF8(bytes, length, NULL);
-        answer = text ? Py_BuildValue("iN", CODE_JSON, text) : NULL;
-    } else {
-        answer = Py_BuildValue("iy#", CODE_BYTES, bytes, length);
-    }
+    PyObject *value = reply->tag == ERYX_RUNTIME_CALLBACKS_REPLY_JSON
+                          ? decode(bytes, length)
+                          : PyBytes_FromStringAndSize(bytes, length);
     /* The generated function for replies frees nothing. Both cases are a list. */
     sandbox_list_u8_free(&reply->val.json);
-    return answer;
+    return value ? Py_BuildValue("iN", CODE_VALUE, value) : NULL;
 }
 
 static PyObject *answer_failure(failure_t *failure) {
@@ -34,46 +83,95 @@ static PyObject *answer_failure(failure_t *failure) {
     return answer;
 }
 
-/* Lends the host the names and bytes of a list of `(name, bytes)`. */
+/* --- Arguments ---------------------------------------------------------- */
+
+static bool is_bytes(PyObject *value) {
+    return PyBytes_Check(value) || PyByteArray_Check(value) || PyMemoryView_Check(value);
+}
+
+/* The arguments by name: `given` is that already, or a tuple in the order of
+   `names`. */
+static PyObject *by_name(PyObject *names, PyObject *given) {
+    if (PyDict_Check(given)) {
+        return Py_NewRef(given);
+    }
+    if (!PyTuple_Check(given) || PyTuple_GET_SIZE(given) > PyTuple_GET_SIZE(names)) {
+        PyErr_SetString(PyExc_TypeError, "a callback's arguments are a tuple or a dict");
+        return NULL;
+    }
+    PyObject *dict = PyDict_New();
+    for (Py_ssize_t i = 0; dict != NULL && i < PyTuple_GET_SIZE(given); i++) {
+        if (PyDict_SetItem(dict, PyTuple_GET_ITEM(names, i), PyTuple_GET_ITEM(given, i)) < 0) {
+            Py_CLEAR(dict);
+        }
+    }
+    return dict;
+}
+
+/* Takes what is bytes out of `dict`: a list of `(name, bytes)`, or None. */
+static PyObject *take_attachments(PyObject *dict) {
+    PyObject *name, *value, *list = NULL;
+    for (Py_ssize_t i = 0; PyDict_Next(dict, &i, &name, &value);) {
+        if (!is_bytes(value)) {
+            continue;
+        }
+        list = list ? list : PyList_New(0);
+        PyObject *bytes = list ? PyBytes_FromObject(value) : NULL;
+        PyObject *pair = bytes ? Py_BuildValue("(ON)", name, bytes) : NULL;
+        if (pair == NULL || PyList_Append(list, pair) < 0) {
+            Py_XDECREF(pair);
+            Py_XDECREF(list);
+            return NULL;
+        }
+        Py_DECREF(pair);
+    }
+    for (Py_ssize_t i = 0; list != NULL && i < PyList_GET_SIZE(list); i++) {
+        if (PyDict_DelItem(dict, PyTuple_GET_ITEM(PyList_GET_ITEM(list, i), 0)) < 0) {
+            Py_DECREF(list);
+            return NULL;
+        }
+    }
+    return list ? list : Py_None;
+}
+
+/* Lends the host the names and bytes of such a list. */
 static attachment_t *lend(PyObject *list) {
     Py_ssize_t count = PyList_GET_SIZE(list);
-    attachment_t *attachments = calloc(count > 0 ? (size_t)count : 1, sizeof(attachment_t));
+    attachment_t *attachments = calloc((size_t)count, sizeof(attachment_t));
     if (attachments == NULL) {
         PyErr_NoMemory();
         return NULL;
     }
     for (Py_ssize_t i = 0; i < count; i++) {
-        const char *name, *bytes;
-        Py_ssize_t name_length, length;
-        if (!PyArg_ParseTuple(PyList_GET_ITEM(list, i), "s#y#", &name, &name_length, &bytes,
-                              &length)) {
+        PyObject *pair = PyList_GET_ITEM(list, i), *bytes = PyTuple_GET_ITEM(pair, 1);
+        Py_ssize_t length;
+        const char *name = PyUnicode_AsUTF8AndSize(PyTuple_GET_ITEM(pair, 0), &length);
+        if (name == NULL) {
             free(attachments);
             return NULL;
         }
-        attachments[i].name = (sandbox_string_t){(uint8_t *)name, (size_t)name_length};
-        attachments[i].bytes = (sandbox_list_u8_t){(uint8_t *)bytes, (size_t)length};
+        attachments[i].name = (sandbox_string_t){(uint8_t *)name, (size_t)length};
+        attachments[i].bytes = (sandbox_list_u8_t){(uint8_t *)PyBytes_AS_STRING(bytes),
+                                                   (size_t)PyBytes_GET_SIZE(bytes)};
     }
     return attachments;
 }
 
-PyObject *eryx_start_call(PyObject *module, PyObject *arguments) {
-    (void)module;
-    unsigned int callback;
-    const char *json;
+/* --- Calls -------------------------------------------------------------- */
+
+static PyObject *start(uint32_t callback, PyObject *text, PyObject *list) {
     Py_ssize_t length;
-    PyObject *list;
-    if (!PyArg_ParseTuple(arguments, "Is#O!", &callback, &json, &length, &PyList_Type, &list)) {
+    const char *json = PyUnicode_AsUTF8AndSize(text, &length);
+    attachment_t *attachments = json && list != Py_None ? lend(list) : NULL;
+    if (json == NULL || (list != Py_None && attachments == NULL)) {
         return NULL;
     }
-    attachment_t *attachments = lend(list);
-    if (attachments == NULL) {
-        return NULL;
-    }
-    sandbox_list_u8_t text = {(uint8_t *)json, (size_t)length};
-    eryx_runtime_callbacks_list_attachment_t lent = {attachments, (size_t)PyList_GET_SIZE(list)};
+    sandbox_list_u8_t lent_text = {(uint8_t *)json, (size_t)length};
+    eryx_runtime_callbacks_list_attachment_t lent = {
+        attachments, attachments ? (size_t)PyList_GET_SIZE(list) : 0};
     eryx_runtime_callbacks_progress_t progress;
     failure_t failure;
-    bool started = eryx_runtime_callbacks_start(callback, &text, &lent, &progress, &failure);
+    bool started = eryx_runtime_callbacks_start(callback, &lent_text, &lent, &progress, &failure);
     free(attachments);
     if (!started) {
         return answer_failure(&failure);
@@ -82,6 +180,27 @@ PyObject *eryx_start_call(PyObject *module, PyObject *arguments) {
         return Py_BuildValue("iN", CODE_PENDING, eryx_number(progress.val.pending));
     }
     return answer_reply(&progress.val.done);
+}
+
+/* `start_call(index, names, arguments)`. */
+PyObject *eryx_start_call(PyObject *module, PyObject *const *arguments, Py_ssize_t count) {
+    (void)module;
+    if (count != 3 || !PyTuple_Check(arguments[1])) {
+        PyErr_SetString(PyExc_TypeError, "start_call() takes a number, names and arguments");
+        return NULL;
+    }
+    unsigned long callback = PyLong_AsUnsignedLong(arguments[0]);
+    if (callback == (unsigned long)-1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    PyObject *dict = by_name(arguments[1], arguments[2]);
+    PyObject *list = dict ? take_attachments(dict) : NULL;
+    PyObject *text = list ? encode(dict) : NULL;
+    PyObject *answer = text ? start(callback, text, list) : NULL;
+    Py_XDECREF(text);
+    Py_XDECREF(list);
+    Py_XDECREF(dict);
+    return answer;
 }
 
 PyObject *eryx_take_call(PyObject *module, PyObject *argument) {

@@ -16,7 +16,8 @@ PyObject *PyInit__eryx(void);
 PyObject *eryx_compile(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
 /* calls.c: the host's callbacks, for that module. */
-PyObject *eryx_start_call(PyObject *module, PyObject *arguments);
+PyObject *eryx_use_json(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+PyObject *eryx_start_call(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 PyObject *eryx_take_call(PyObject *module, PyObject *operation);
 
 /* sleep.c: waits in the host; what has finished is kept until it is taken. */

@@ -16,6 +16,8 @@ def install():
         host.wait = lambda time: host.waited.append(time) or tuple(host.finished.pop(0))
         host.cancelled = []
         host.cancel = host.cancelled.append
+        host.use_json = lambda encoder, scanner: None
+        host.start_call = None
         host.archive = lambda: memoryview(b"0123456789")
         sys.modules["_eryx"] = host
         network = types.ModuleType("_eryx_net")

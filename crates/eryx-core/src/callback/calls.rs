@@ -8,7 +8,9 @@ use serde_json::Value;
 use std::any::Any;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 
 type Answer = Result<Encoded, CallbackError>;
@@ -44,10 +46,25 @@ pub(crate) struct Calls {
 /// A call whose answer the guest has not fetched.
 #[derive(Debug)]
 struct Pending {
-    answer: oneshot::Receiver<(Answer, Duration)>,
+    /// `None` before there is a task.
+    answer: Option<oneshot::Receiver<(Answer, Duration)>>,
     call: u64,
-    name: String,
+    name: Arc<str>,
 }
+
+impl Pending {
+    fn new(call: u64, name: &str) -> Self {
+        Self { answer: None, call, name: name.into() }
+    }
+
+    /// The answer, if it is there.
+    fn poll(&mut self) -> Option<(Answer, Duration)> {
+        self.answer.as_mut()?.try_recv().ok()
+    }
+}
+
+/// What a call has come to, or the panic that ended it.
+type Ended = Result<Result<CallbackReply, CallbackError>, Box<dyn Any + Send>>;
 
 impl Calls {
     /// Starts to count for a run. Calls that an earlier run did not wait for go
@@ -88,26 +105,47 @@ impl Calls {
         };
         self.charge()?;
         let arguments = self.arguments(json, attachments)?;
-        let limits = self.limits.clone();
-        let name = self.callbacks.name(number).to_owned();
-        let (sender, answer) = oneshot::channel();
-        let mut pending = Pending { answer, call: self.made, name: name.clone() };
+        let call = async move { callback.invoke(arguments).await };
+        let mut call = Box::pin(AssertUnwindSafe(call).catch_unwind());
+        let pending = Pending::new(self.made, self.callbacks.name(number));
+        self.log_start(&pending);
+        if !self.in_order && is_alone() {
+            // A task of its own would keep no other from waiting.
+            let start = Instant::now();
+            if let Some(ended) = call.as_mut().now_or_never() {
+                let answer = answer(ended, &pending.name, &self.limits);
+                return self.ended(pending, (answer, start.elapsed())).map(Progress::Done);
+            }
+        }
+        self.submit(operations, call, pending).await
+    }
+
+    /// Makes a call a task of its own.
+    async fn submit(
+        &mut self,
+        operations: &mut Operations,
+        call: impl Future<Output = Ended> + Send + 'static,
+        mut pending: Pending,
+    ) -> Result<Progress, CallbackError> {
+        let (limits, name) = (self.limits.clone(), Arc::clone(&pending.name));
+        let (sender, receiver) = oneshot::channel();
+        pending.answer = Some(receiver);
         let work = async move {
             let start = Instant::now();
-            let call = async { callback.invoke(arguments).await };
-            let answer = answer_call(&limits, &name, call).await;
+            let answer = in_time(call, &name, &limits).await;
             // The run may have given the call up.
             drop(sender.send((answer, start.elapsed())));
         };
-        let operation =
-            operations.submit(work).map_err(|error| CallbackError::Limit(error.to_string()))?;
-        if self.traced {
-            let kind = TraceKind::CallbackStart { call: pending.call };
-            self.log.push((kind, pending.name.clone()));
-        }
-        if !self.in_order {
+        let operation = match operations.submit(work) {
+            Ok(operation) => operation,
+            Err(error) => {
+                let refused = Err(CallbackError::Limit(error.to_string()));
+                return self.ended(pending, (refused, Duration::ZERO)).map(Progress::Done);
+            }
+        };
+        if !self.in_order && !is_alone() {
             tokio::task::yield_now().await;
-            if let Ok(ended) = pending.answer.try_recv() {
+            if let Some(ended) = pending.poll() {
                 operations.cancel(operation);
                 return self.ended(pending, ended).map(Progress::Done);
             }
@@ -122,9 +160,9 @@ impl Calls {
             let message = format!("no call with the number {operation} waits for its answer");
             return Err(CallbackError::InvalidArguments(message));
         };
-        match pending.answer.try_recv() {
-            Ok(ended) => self.ended(pending, ended),
-            Err(_) => {
+        match pending.poll() {
+            Some(ended) => self.ended(pending, ended),
+            None => {
                 Err(CallbackError::Cancelled("the call was given up before it was answered".into()))
             }
         }
@@ -133,10 +171,17 @@ impl Calls {
     fn ended(&mut self, pending: Pending, (answer, duration): (Answer, Duration)) -> Answer {
         if self.traced {
             let Pending { call, name, .. } = pending;
-            self.log
-                .push((TraceKind::CallbackEnd { call, duration, failed: answer.is_err() }, name));
+            let kind = TraceKind::CallbackEnd { call, duration, failed: answer.is_err() };
+            self.log.push((kind, name.to_string()));
         }
         answer
+    }
+
+    fn log_start(&mut self, pending: &Pending) {
+        if self.traced {
+            let kind = TraceKind::CallbackStart { call: pending.call };
+            self.log.push((kind, pending.name.to_string()));
+        }
     }
 
     pub(crate) fn cancel(&mut self, operation: u32) {
@@ -179,18 +224,23 @@ impl Calls {
     }
 }
 
-async fn answer_call(
-    limits: &CallbackLimits,
-    name: &str,
-    call: impl Future<Output = Result<CallbackReply, CallbackError>>,
-) -> Answer {
-    let call = AssertUnwindSafe(call).catch_unwind();
+/// Whether there is one thread for all tasks: then who blocks it blocks the run,
+/// as a task or not.
+fn is_alone() -> bool {
+    Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread
+}
+
+async fn in_time(call: impl Future<Output = Ended>, name: &str, limits: &CallbackLimits) -> Answer {
     let ended = match limits.timeout {
         None => call.await,
         Some(timeout) => tokio::time::timeout(timeout, call).await.map_err(|_| {
             CallbackError::TimedOut(format!("{name} took longer than {timeout:?}, its time limit"))
         })?,
     };
+    answer(ended, name, limits)
+}
+
+fn answer(ended: Ended, name: &str, limits: &CallbackLimits) -> Answer {
     match ended {
         Ok(reply) => encode(reply?, name, limits),
         Err(panic) => {
@@ -226,14 +276,14 @@ fn encode(reply: CallbackReply, name: &str, limits: &CallbackLimits) -> Answer {
 /// into it, and integers that would not arrive as they are.
 fn check(json: &[u8], limit: usize) -> Result<(), String> {
     let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
-    let mut number = Vec::new();
-    for &byte in json {
+    // Where the number begins that is being read.
+    let mut number = None;
+    for (place, &byte) in json.iter().enumerate() {
         let in_number = !in_text && matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
         if in_number {
-            number.push(byte);
-        } else {
-            check_number(&number)?;
-            number.clear();
+            number.get_or_insert(place);
+        } else if let Some(begin) = number.take() {
+            check_number(json.get(begin..place).unwrap_or_default())?;
         }
         match byte {
             _ if escaped => escaped = false,
@@ -247,7 +297,7 @@ fn check(json: &[u8], limit: usize) -> Result<(), String> {
             return Err(format!("values are nested deeper than {limit} levels, the limit"));
         }
     }
-    check_number(&number)
+    check_number(number.and_then(|begin| json.get(begin..)).unwrap_or_default())
 }
 
 fn check_number(number: &[u8]) -> Result<(), String> {
