@@ -1,6 +1,7 @@
 /* libc's calls to WASI, in libc's stead: some go by another name here, so that
    shim/files.c and shim/clock.c can stand before them. */
 #define __wasi_clock_time_get eryx_libc_clock_time_get
+#define __wasi_fd_fdstat_get eryx_libc_fd_fdstat_get
 #define __wasi_fd_fdstat_set_flags eryx_libc_fd_fdstat_set_flags
 #define __wasi_fd_seek eryx_libc_fd_seek
 #define __wasi_fd_tell eryx_libc_fd_tell

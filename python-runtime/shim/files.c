@@ -115,6 +115,18 @@ __wasi_errno_t __wasi_fd_fdstat_set_flags(__wasi_fd_t fd, __wasi_fdflags_t statu
     return error;
 }
 
+/* libc asks before each open what the directory is that it is in: that stays. */
+__wasi_errno_t __wasi_fd_fdstat_get(__wasi_fd_t fd, __wasi_fdstat_t *answer) {
+    if (eryx_recall_folder(fd, answer)) {
+        return 0;
+    }
+    __wasi_errno_t error = eryx_libc_fd_fdstat_get(fd, answer);
+    if (error == 0 && answer->fs_filetype == __WASI_FILETYPE_DIRECTORY) {
+        eryx_remember_folder(fd, answer);
+    }
+    return error;
+}
+
 /* The adapter says of what is closed that it cannot seek. */
 static __wasi_errno_t seek_error(__wasi_fd_t fd, __wasi_errno_t error) {
     __wasi_fdstat_t known;
@@ -133,6 +145,17 @@ __wasi_errno_t __wasi_fd_seek(__wasi_fd_t fd, __wasi_filedelta_t by, __wasi_when
 
 __wasi_errno_t __wasi_fd_tell(__wasi_fd_t fd, __wasi_filesize_t *position) {
     return seek_error(fd, eryx_libc_fd_tell(fd, position));
+}
+
+extern int __isatty(int descriptor);
+
+/* Nothing that has a path is a terminal. */
+int isatty(int descriptor) {
+    if (eryx_is_opened(descriptor)) {
+        errno = ENOTTY;
+        return 0;
+    }
+    return __isatty(descriptor);
 }
 
 static int answer(__wasi_errno_t error, const __wasi_filestat_t *found, struct stat *known) {

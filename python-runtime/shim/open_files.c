@@ -23,6 +23,9 @@ typedef struct {
     __wasi_rights_t rights;
     __wasi_fdflags_t status;
     __wasi_filesize_t position;
+    /* What the adapter said of a directory. */
+    bool is_asked;
+    __wasi_fdstat_t answer;
 } file_t;
 
 static file_t *files;
@@ -83,10 +86,28 @@ void eryx_remember_open(__wasi_fd_t descriptor, __wasi_fd_t folder, __wasi_looku
 }
 
 void eryx_forget_open(__wasi_fd_t descriptor) {
-    file_t *file = find(descriptor);
-    if (file != NULL) {
-        free(file->path);
-        *file = (file_t){0};
+    if (descriptor >= 0 && descriptor < count) {
+        free(files[descriptor].path);
+        files[descriptor] = (file_t){0};
+    }
+}
+
+bool eryx_is_opened(__wasi_fd_t descriptor) {
+    return find(descriptor) != NULL;
+}
+
+bool eryx_recall_folder(__wasi_fd_t descriptor, __wasi_fdstat_t *answer) {
+    bool is_known = descriptor >= 0 && descriptor < count && files[descriptor].is_asked;
+    if (is_known) {
+        *answer = files[descriptor].answer;
+    }
+    return is_known;
+}
+
+void eryx_remember_folder(__wasi_fd_t descriptor, const __wasi_fdstat_t *answer) {
+    if (make_room(descriptor)) {
+        files[descriptor].is_asked = true;
+        files[descriptor].answer = *answer;
     }
 }
 
@@ -147,6 +168,7 @@ void eryx_reopen_files(void) {
     __wasi_fd_t end = 0, folder = 0;
     for (__wasi_fd_t descriptor = 0; descriptor < count; descriptor++) {
         const file_t *file = find(descriptor);
+        files[descriptor].is_asked = false;
         if (file != NULL) {
             end = descriptor + 1;
             folder = file->base;

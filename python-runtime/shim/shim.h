@@ -42,10 +42,14 @@ void eryx_remember_open(__wasi_fd_t descriptor, __wasi_fd_t folder, __wasi_looku
                         const char *path, __wasi_oflags_t open, __wasi_rights_t rights,
                         __wasi_fdflags_t status);
 void eryx_forget_open(__wasi_fd_t descriptor);
+bool eryx_is_opened(__wasi_fd_t descriptor);
+bool eryx_recall_folder(__wasi_fd_t descriptor, __wasi_fdstat_t *answer);
+void eryx_remember_folder(__wasi_fd_t descriptor, const __wasi_fdstat_t *answer);
 /* Whether it appends and whether it blocks; false for what is no file. */
 bool eryx_status_of(__wasi_fd_t descriptor, __wasi_fdflags_t *status);
 void eryx_remember_status(__wasi_fd_t descriptor, __wasi_fdflags_t status);
 /* libc's own, which does not remember it. */
+__wasi_errno_t eryx_libc_fd_fdstat_get(__wasi_fd_t descriptor, __wasi_fdstat_t *answer);
 __wasi_errno_t eryx_libc_fd_fdstat_set_flags(__wasi_fd_t descriptor, __wasi_fdflags_t status);
 void eryx_note_files(void);
 void eryx_reopen_files(void);

@@ -11,9 +11,16 @@ use std::path::{Path, PathBuf};
 
 const STEP: Step = Step { name: "module", what: "link CPython with the shim", seconds: 12 };
 
-/// Files of the shim that define functions of libc.
-const INSTEAD_OF_LIBC: &[&str] =
-    &["streams.c", "files.c", "clock.c", "memory.c", "malloc.c", "calls_of_libc.c"];
+/// Files of the shim that define functions of libc, those that others use first.
+const INSTEAD_OF_LIBC: &[&str] = &[
+    "calls_of_libc.c",
+    "clock.c",
+    "files.c",
+    "malloc.c",
+    "memory.c",
+    "streams.c",
+    "directories.c",
+];
 
 /// C's own stack, below the interpreter's data.
 const STACK_SIZE: u32 = 8 << 20;
@@ -58,8 +65,8 @@ pub(crate) fn build(
         }
         // What these define in libc's stead must come before the first use, or the
         // linker takes libc's.
-        let first = |file: &PathBuf| INSTEAD_OF_LIBC.iter().any(|name| file.ends_with(name));
-        files.sort_by_key(|file| (!first(file), file.clone()));
+        let rank = |file: &PathBuf| INSTEAD_OF_LIBC.iter().position(|name| file.ends_with(name));
+        files.sort_by_key(|file| (rank(file).unwrap_or(usize::MAX), file.clone()));
 
         let mut command = compiler.cc();
         command.args(FLAGS).args(["-std=c23", "-Wall", "-Wextra", "-Werror"]);
