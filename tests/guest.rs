@@ -366,3 +366,28 @@ async fn statistics_are_true() {
     assert!(output.peak_memory_bytes < 200_000_000);
     assert!(!output.duration.is_zero());
 }
+
+#[tokio::test]
+async fn waiting_for_a_lock_ends() {
+    let code = "
+import asyncio, queue, threading, time
+lock = threading.Lock()
+lock.acquire()
+for wait in [lock.acquire, queue.Queue().get, threading.Event().wait]:
+    try:
+        wait()
+    except RuntimeError as error:
+        print(str(error).partition(':')[0])
+begin = time.monotonic()
+print(lock.acquire(timeout=0.05), time.monotonic() - begin >= 0.05, lock.acquire(blocking=False))
+try:
+    queue.Queue().get(timeout=0.01)
+except queue.Empty:
+    print('empty')
+print(threading.RLock().acquire(), asyncio.run(asyncio.to_thread(lambda: 5)))
+";
+    assert_eq!(
+        stdout(code).await,
+        "deadlock\ndeadlock\ndeadlock\nFalse True False\nempty\nTrue 5\n"
+    );
+}

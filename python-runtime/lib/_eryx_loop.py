@@ -37,7 +37,8 @@ class HostSelector(selectors._BaseSelectorImpl):
 class HostEventLoop(asyncio.selector_events.BaseSelectorEventLoop):
     """CPython's loop for sockets, without threads and signals."""
 
-    def __init__(self):
+    def __init__(self, selector=None):
+        # Another selector would not learn what has finished outside.
         super().__init__(HostSelector(self))
         self._main = None
         self._stop = None
@@ -95,6 +96,8 @@ class HostEventLoop(asyncio.selector_events.BaseSelectorEventLoop):
         if executor is not None:
             return super().run_in_executor(executor, func, *args)
         self._check_closed()
+        if self._debug:
+            self._check_callback(func, "run_in_executor")
         future = self.create_future()
         self.call_soon(_call_for, future, func, args)
         return future
@@ -129,4 +132,5 @@ def install():
     """Use the loop wherever asyncio makes one."""
     asyncio.set_event_loop_policy(HostEventLoopPolicy())
     # What `asyncio.Runner(loop_factory=asyncio.EventLoop)` means by it.
-    asyncio.EventLoop = HostEventLoop
+    asyncio.EventLoop = asyncio.SelectorEventLoop = HostEventLoop
+    asyncio.DefaultEventLoopPolicy = HostEventLoopPolicy

@@ -4,15 +4,24 @@ came of it as JSON, after what the tests print themselves.
 Arguments: the module, then patterns of tests that are left out.
 """
 
+import asyncio
 import fnmatch
 import json
 import sys
+import types
 import unittest
 
 from test import support
 
 # CPython's own WASI has no sockets; this one has.
 support.requires_working_socket = lambda *, module=False: None
+
+# Some modules import it for tests of terminals only.
+sys.modules["tty"] = types.ModuleType("tty")
+
+# Before each test of loops, child processes are watched; there are none.
+asyncio.SafeChildWatcher.attach_loop = lambda self, loop: None
+asyncio.set_child_watcher = lambda watcher: None
 
 
 def flatten(suite):

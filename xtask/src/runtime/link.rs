@@ -20,6 +20,7 @@ const INSTEAD_OF_LIBC: &[&str] = &[
     "memory.c",
     "streams.c",
     "directories.c",
+    "locks.c",
 ];
 
 /// C's own stack, below the interpreter's data.
