@@ -341,6 +341,37 @@ async fn a_snapshot_that_takes_too_long_is_stopped() {
 }
 
 #[tokio::test]
+async fn the_same_text_again_is_a_run_of_its_own() {
+    let session = session().await;
+    run(&session, "n = 0").await;
+    let code = "def fail():\n    raise ValueError(n)\nn += 1\nif n > 1: fail()\nn";
+    let output = session.execute(code).await.unwrap();
+    assert_eq!(output.result.unwrap().as_str(), "1");
+    for number in [3, 4] {
+        let Err(Error::Execution(exception)) = session.execute(code).await else {
+            panic!("it does not fail");
+        };
+        let frames: Vec<_> = exception.frames.iter().collect();
+        assert!(
+            frames.iter().all(|frame| frame.filename == format!("<run {number}>")),
+            "{frames:?}"
+        );
+        assert_eq!(frames[1].source, "raise ValueError(n)");
+        assert_eq!(exception.message, (number - 1).to_string());
+    }
+    // Far more texts than are remembered.
+    for round in 0..3 {
+        for number in 0..100 {
+            let output = session.execute(format!("[{number}, n]")).await.unwrap();
+            assert_eq!(output.result.unwrap().as_str(), format!("[{number}, 3]"), "{round}");
+        }
+    }
+    let bad = session.execute("x = ").await;
+    assert!(matches!(bad, Err(Error::Execution(_))));
+    assert!(session.execute("x = ").await.is_err());
+}
+
+#[tokio::test]
 async fn random_numbers_go_on_from_run_to_run() {
     let session = session().await;
     let code = "import random\nprint(random.random())";

@@ -1,5 +1,6 @@
 """Runs a program as `__main__` and tells how it ended."""
 
+import _imp
 import asyncio
 import atexit
 import collections
@@ -163,13 +164,36 @@ _VALUE = "<value>"
 
 
 def _run(source, filename, namespace, result_variable, lasting):
-    _evaluate(_eryx.compile(source, filename), namespace, lasting)
+    code = _compiled_before(source, filename) if lasting else _eryx.compile(source, filename)
+    _evaluate(code, namespace, lasting)
     value = namespace.pop(_VALUE, None)
     if result_variable is None:
         return value
     if result_variable not in namespace:
         raise NameError(f"name {result_variable!r} is not defined", name=result_variable)
     return namespace[result_variable]
+
+
+# A session's short programs, those that came last at the end: who sends one
+# again does not pay for its compilation again.
+_MOST_CODES = 64
+_LONGEST_SOURCE = 4096
+_codes = {}
+
+
+def _compiled_before(source, filename):
+    code = _codes.pop(source, None)
+    if code is None:
+        code = _eryx.compile(source, filename)
+    else:
+        # Tracebacks name the run that goes on, also those of functions that an
+        # earlier one has defined by the same text.
+        _imp._fix_co_filename(code, filename)
+    if len(source) <= _LONGEST_SOURCE:
+        _codes[source] = code
+        if len(_codes) > _MOST_CODES:
+            del _codes[next(iter(_codes))]
+    return code
 
 
 # The loop of a session: its tasks go on whenever a program awaits.
