@@ -160,6 +160,21 @@ impl<T: RuntimeView> Interpreter<T> {
         image::capture(self, options).await
     }
 
+    /// Makes of `copy`, in which no program has run, what this interpreter is:
+    /// [`capture`](Self::capture) and [`assume`](Self::assume) at once, without an
+    /// image between them. The copy's random numbers are others.
+    ///
+    /// # Errors
+    /// As these two. This interpreter is as it was; after an error the copy cannot
+    /// be used.
+    pub async fn fork_into(&mut self, copy: &mut Self, options: &RunOptions) -> Result<(), Error> {
+        let seed = copy.data_mut().runtime().seed();
+        let entropy = entropy_of(seed, "copy")?;
+        let result = image::fork(self, copy, &entropy, options).await;
+        copy.poison_after(&result);
+        result
+    }
+
     /// Makes of this interpreter, in which no program has run, what the image was
     /// captured of. Random numbers are others than the original's, unless it is to
     /// be in its place: `same_chance`.
@@ -181,10 +196,15 @@ impl<T: RuntimeView> Interpreter<T> {
         let seed = self.body.store.data_mut().runtime().seed();
         let entropy = if same_chance { None } else { Some(entropy_of(seed, "copy")?) };
         let result = image::put(self, image, entropy.as_deref(), options).await;
-        if result.is_err() && self.state == State::Ready {
-            self.state = State::Poisoned(Poison::Limit);
-        }
+        self.poison_after(&result);
         result
+    }
+
+    /// What was not written whole must not be used.
+    fn poison_after(&mut self, result: &Result<(), Error>) {
+        if result.is_err() && self.state == State::Ready {
+            self.poison(Poison::Limit);
+        }
     }
 
     /// Whether it can be used.

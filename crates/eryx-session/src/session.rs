@@ -65,7 +65,7 @@ impl<T: RuntimeView> SessionExecutor<T> {
     /// share. Its random numbers are others.
     ///
     /// # Errors
-    /// As [`Interpreter::capture`] and [`Interpreter::assume`]; this session is
+    /// As [`PythonExecutor::start`] and [`Interpreter::fork_into`]; this session is
     /// as it was.
     pub async fn fork(&mut self) -> Result<Self, Error> {
         let executor = self.interpreter.executor().clone();
@@ -78,8 +78,8 @@ impl<T: RuntimeView> SessionExecutor<T> {
     /// # Errors
     /// As [`fork`](Self::fork).
     pub async fn fork_into(&mut self, executor: PythonExecutor<T>) -> Result<Self, Error> {
-        let image = self.interpreter.capture(&self.options).await?;
-        let interpreter = copy(&executor, &image, false, &self.options).await?;
+        let mut interpreter = start(&executor, &self.options).await?;
+        self.interpreter.fork_into(&mut interpreter, &self.options).await?;
         Ok(Self { interpreter, options: self.options.clone(), count: self.count })
     }
 

@@ -37,6 +37,13 @@ fn runs(c: &mut Criterion) {
     c.bench_function("session/x += 1", |b| {
         b.iter(|| runtime.block_on(live.execute("x += 1")).unwrap());
     });
+    let mut number = 0;
+    c.bench_function("session/x += 1, each time another text", |b| {
+        b.iter(|| {
+            number += 1;
+            runtime.block_on(live.execute(format!("x += {number}"))).unwrap();
+        });
+    });
     let sandbox = Sandbox::embedded().build().unwrap();
     c.bench_function("session/open, first run, drop", |b| {
         b.iter(|| {
@@ -92,7 +99,7 @@ fn images(c: &mut Criterion) {
             b.iter(|| {
                 runtime.block_on(async {
                     let session = Session::from_image(&sandbox, &image).await.unwrap();
-                    session.execute("x").await.unwrap();
+                    session.execute("None").await.unwrap();
                 });
             });
         });

@@ -24,22 +24,28 @@ pub(crate) async fn capture<T: RuntimeView>(
 }
 
 fn difference(runtime: [u8; 32], memory: &[u8], base: &Base) -> Image {
-    let zeros = [0; PAGE];
     let mut pages = Vec::new();
     let mut content = Vec::new();
-    for number in pagemap::written(memory).into_iter().flatten() {
-        let start = number * PAGE;
-        let Some(page) = memory.get(start..start + PAGE) else { break };
-        let fresh = base.page(number);
-        if base.stays(number) || page == if fresh.is_empty() { &zeros } else { fresh } {
-            continue;
-        }
-        let Ok(number) = u32::try_from(number) else { break };
-        pages.push(number);
+    for (number, page) in differing(memory, base) {
+        let Ok(name) = u32::try_from(number) else { break };
+        pages.push(name);
         let begin = content.len();
         content.extend_from_slice(page);
-        combine(content.get_mut(begin..).unwrap_or_default(), fresh);
+        combine(content.get_mut(begin..).unwrap_or_default(), base.page(number));
     }
     let memory_pages = u32::try_from(memory.len() / WASM_PAGE).unwrap_or(u32::MAX);
     Image { runtime, memory_pages, pages, content }
+}
+
+/// The pages that another instance needs in order to be as this one.
+pub(super) fn differing<'a>(
+    memory: &'a [u8],
+    base: &Base,
+) -> impl Iterator<Item = (usize, &'a [u8])> {
+    let pages = pagemap::written(memory).into_iter().flatten();
+    pages.filter(|number| !base.stays(*number)).filter_map(|number| {
+        let page = memory.get(number * PAGE..(number + 1) * PAGE)?;
+        let fresh = base.page(number);
+        (page != if fresh.is_empty() { &[0; PAGE] } else { fresh }).then_some((number, page))
+    })
 }

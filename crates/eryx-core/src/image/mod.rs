@@ -2,6 +2,7 @@
 
 mod base;
 mod capture;
+mod fork;
 mod pagemap;
 mod piece;
 mod put;
@@ -12,6 +13,7 @@ use std::fmt;
 
 pub(crate) use base::Base;
 pub(crate) use capture::capture;
+pub(crate) use fork::fork;
 pub(crate) use piece::Piece;
 pub(crate) use put::put;
 pub(crate) use recycle::recycle;

@@ -1,12 +1,10 @@
-use super::{Image, PAGE, Piece, WASM_PAGE, combine};
-use crate::body::Body;
+use super::{Base, Image, PAGE, Piece, combine};
 use crate::enter::enter;
 use crate::interpreter::Interpreter;
 use crate::lasting::settle;
 use crate::run::RunOptions;
 use crate::view::RuntimeView;
 use crate::{Error, SnapshotError};
-use std::borrow::Cow;
 use std::time::Instant;
 
 /// Makes a fresh interpreter what the image was captured of. With `entropy` it
@@ -25,49 +23,53 @@ pub(crate) async fn put<T: RuntimeView>(
     if image.memory_bytes() > limit {
         return Err(Error::Snapshot(too_large));
     }
+    let executor = interpreter.executor().clone();
+    let base = executor.base().await?;
+    let (known, whole) = whole(image, base);
+    let mut pieces = pieces(image.pages.get(..known).unwrap_or_default(), &whole)?;
+    let beyond = image.content.get(known * PAGE..).unwrap_or_default();
+    pieces.append(&mut self::pieces(image.pages.get(known..).unwrap_or_default(), beyond)?);
+    if go_on(interpreter, image.memory_pages, &pieces, entropy, options).await? {
+        Ok(())
+    } else {
+        Err(Error::Snapshot(too_large))
+    }
+}
+
+/// Puts pieces into a fresh interpreter and lets it go on from there; false if
+/// there is not the memory for them.
+pub(super) async fn go_on<T: RuntimeView>(
+    interpreter: &mut Interpreter<T>,
+    memory_pages: u32,
+    pieces: &[Piece<'_>],
+    entropy: Option<&[u8]>,
+    options: &RunOptions,
+) -> Result<bool, Error> {
     let ended = enter(interpreter, options, Instant::now(), async |body| {
-        if !write(body, image).await? {
+        if !body.sandbox.eryx_runtime_image().call_grow(&mut body.store, memory_pages).await? {
             return Ok(false);
         }
+        body.write(pieces).await?;
         body.sandbox.eryx_runtime_image().call_resume(&mut body.store, entropy).await?;
         Ok(true)
     })
     .await?;
-    if settle(interpreter, options, ended)? { Ok(()) } else { Err(Error::Snapshot(too_large)) }
+    settle(interpreter, options, ended)
 }
 
-/// Writes all pages; false if there is not the memory for them.
-async fn write<T: RuntimeView>(body: &mut Body<T>, image: &Image) -> wasmtime::Result<bool> {
-    let fresh = body.memory().await?;
-    let (base, content) = {
-        let fresh = fresh.as_le_slice(&body.store);
-        (fresh.len(), whole(image, fresh))
-    };
-    let pages = u32::try_from(base / WASM_PAGE)?.max(image.memory_pages);
-    if !body.sandbox.eryx_runtime_image().call_grow(&mut body.store, pages).await? {
-        return Ok(false);
+/// How many of the image's pages are there in a fresh memory, and those as they
+/// shall be: made of the differences and of what a fresh memory has there.
+fn whole(image: &Image, base: &Base) -> (usize, Vec<u8>) {
+    let known = image.pages.partition_point(|page| (*page as usize) < base.size() / PAGE);
+    let mut content = image.content.get(..known * PAGE).unwrap_or_default().to_vec();
+    for (page, bytes) in image.pages.iter().zip(content.chunks_exact_mut(PAGE)) {
+        combine(bytes, base.page(*page as usize));
     }
-    body.write(&pieces(&image.pages, &content)?).await?;
-    Ok(true)
-}
-
-/// The image's pages as they shall be, made of the differences and of what a
-/// fresh memory has there.
-fn whole<'a>(image: &'a Image, fresh: &[u8]) -> Cow<'a, [u8]> {
-    let known = image.pages.partition_point(|page| (*page as usize) < fresh.len() / PAGE);
-    if known == 0 {
-        return Cow::Borrowed(&image.content);
-    }
-    let mut content = image.content.clone();
-    for (page, bytes) in image.pages.iter().take(known).zip(content.chunks_exact_mut(PAGE)) {
-        let start = *page as usize * PAGE;
-        combine(bytes, fresh.get(start..start + PAGE).unwrap_or_default());
-    }
-    Cow::Owned(content)
+    (known, content)
 }
 
 /// Pages that follow one another are one piece.
-fn pieces<'a>(pages: &[u32], content: &'a [u8]) -> wasmtime::Result<Vec<Piece<'a>>> {
+fn pieces<'a>(pages: &[u32], content: &'a [u8]) -> Result<Vec<Piece<'a>>, Error> {
     let mut content = content;
     let runs = pages.chunk_by(|one, next| one.checked_add(1) == Some(*next));
     let piece = |run: &[u32]| {
@@ -77,5 +79,5 @@ fn pieces<'a>(pages: &[u32], content: &'a [u8]) -> wasmtime::Result<Vec<Piece<'a
         Some(Piece { address: u32::try_from(u64::from(first) * PAGE as u64).ok()?, bytes })
     };
     let pieces: Option<_> = runs.map(piece).collect();
-    pieces.ok_or_else(|| wasmtime::Error::msg("the image has less content than pages"))
+    pieces.ok_or(Error::Snapshot(SnapshotError::Damaged))
 }
