@@ -16,6 +16,7 @@ mod pool;
 mod programs;
 mod recycling;
 mod runtime_files;
+mod secrets;
 mod sessions;
 mod support;
 mod threats;

@@ -216,25 +216,40 @@ pub(crate) fn http(stream: &mut dyn Stream) {
     }
 }
 
-/// Head and body of a request.
+/// Head and body of a request, the body out of its chunks.
 pub(crate) fn read_request(stream: &mut impl BufRead) -> Option<String> {
     let mut request = String::new();
     let mut length = 0;
+    let mut chunked = false;
     loop {
-        let start = request.len();
-        if stream.read_line(&mut request).ok()? == 0 {
-            return None;
-        }
-        let line = request[start..].to_ascii_lowercase();
+        let line = read_line(stream)?;
+        request.push_str(&line);
+        let line = line.to_ascii_lowercase();
         if let Some(value) = line.strip_prefix("content-length:") {
             length = value.trim().parse().unwrap();
         }
+        chunked |= line == "transfer-encoding: chunked\r\n";
         if line == "\r\n" {
             break;
         }
     }
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body).ok()?;
-    request.push_str(&String::from_utf8_lossy(&body));
+    while chunked {
+        let size = usize::from_str_radix(read_line(stream)?.trim_end(), 16).unwrap();
+        request.push_str(&read_text(stream, size)?);
+        assert_eq!(read_line(stream)?, "\r\n");
+        chunked = size > 0;
+    }
+    request.push_str(&read_text(stream, length)?);
     Some(request)
+}
+
+fn read_line(stream: &mut impl BufRead) -> Option<String> {
+    let mut line = String::new();
+    (stream.read_line(&mut line).ok()? > 0).then_some(line)
+}
+
+fn read_text(stream: &mut impl BufRead, length: usize) -> Option<String> {
+    let mut bytes = vec![0; length];
+    stream.read_exact(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
 }

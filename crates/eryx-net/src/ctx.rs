@@ -298,18 +298,22 @@ impl NetCtx {
         let resumption =
             self.resumption.get_or_insert_with(|| Resumption::in_memory_sessions(32)).clone();
         let shared = self.network.shared();
-        let config = shared
+        let rewriter = match host.name() {
+            Some(name) if verify => Rewriter::new(name, &shared.secrets),
+            _ => None,
+        };
+        let mut config = shared
             .trust
             .client_config(host.name(), options, verify, &resumption)
             .map_err(|reason| failure(Code::Protocol, reason))?;
+        if rewriter.is_some() {
+            // Secrets are put into HTTP/1.1.
+            config.alpn_protocols.retain(|protocol| protocol != b"h2");
+        }
         let server = match host {
             Host::Address(address) => ServerName::from(*address),
             Host::Name(name) => ServerName::try_from(name.as_str().to_owned())
                 .map_err(|_| failure(Code::Invalid, "TLS cannot speak of this name"))?,
-        };
-        let rewriter = match host.name() {
-            Some(name) if verify => Rewriter::new(name, &shared.secrets),
-            _ => None,
         };
         let session = Session::new(config, server, connection, rewriter, place)?;
         let number = self.number()?;

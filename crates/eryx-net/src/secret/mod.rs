@@ -1,5 +1,8 @@
 //! Secrets that the guest can use and never sees.
 
+mod chunks;
+mod head;
+mod replacer;
 mod rewriter;
 
 pub(crate) use rewriter::Rewriter;
@@ -9,13 +12,22 @@ use crate::policy::{HostName, NetRule};
 use std::fmt;
 use std::sync::Arc;
 
+/// What all placeholders begin with.
+const PREFIX: &[u8] = b"eryx_secret_";
+
 /// A secret: the guest has a placeholder, the server gets the value.
 ///
-/// The value is put in the placeholder's place in HTTP/1.1 requests, inside TLS
-/// with a verified server that `hosts` matches, when the request's own `Host`
-/// is that server. In header values at first; in the path, the query and the
-/// body when told so. Everywhere else the placeholder stays what it is. A server
-/// that repeats the value in its answer tells it to the guest.
+/// The value is put in the placeholder's place in HTTP/1.1 requests, in every one
+/// of a connection, inside TLS with a verified server that `hosts` matches, when
+/// the request's own `Host` is that server. In header values at first, those of
+/// basic authentication included; in the path, the query and the body when told
+/// so. Everywhere else the placeholder stays what it is. Servers that have
+/// secrets are not asked for HTTP/2.
+///
+/// What the guest computes over a request, such as a signature, it computes over
+/// the placeholder. A server that repeats the value in its answer tells it to
+/// the guest. Secrets may add 1 MiB to a request; the guest gets a
+/// `PermissionError` for more, and for requests that servers could take for two.
 ///
 /// ```
 /// use eryx_net::Secret;
@@ -56,7 +68,8 @@ impl Secret {
         }
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(NetConfigError::Randomness)?;
-        let placeholder = format!("eryx_secret_{:032x}", u128::from_ne_bytes(random));
+        let placeholder =
+            format!("{}{:032x}", String::from_utf8_lossy(PREFIX), u128::from_ne_bytes(random));
         let hosts = hosts.into_iter().collect();
         Ok(Self { name, value: value.into(), placeholder, hosts, in_target: false, in_body: false })
     }
@@ -68,8 +81,16 @@ impl Secret {
         self
     }
 
-    /// Puts the value into bodies, too: those of at most 1 MiB that come with
-    /// their `Content-Length`.
+    /// Puts the value into bodies, too, however long they are and however the
+    /// guest cuts them: percent-encoded into forms
+    /// (`application/x-www-form-urlencoded`), escaped into JSON, and as it is
+    /// into all others. What is compressed or otherwise encoded by the guest is
+    /// not looked into.
+    ///
+    /// A body's `Content-Length` is made to fit. A body of more than 1 MiB, and
+    /// one that waits for `100 Continue`, goes in chunks instead, and a chunked
+    /// one is cut anew. The guest gets a `PermissionError` for an HTTP/1.0
+    /// request with more than 1 MiB, since that knows no chunks.
     #[must_use]
     pub fn in_body(mut self) -> Self {
         self.in_body = true;
@@ -98,6 +119,22 @@ impl fmt::Debug for Secret {
             .field("hosts", &self.hosts)
             .finish_non_exhaustive()
     }
+}
+
+/// A request that can be two requests, or that is too large, is not sent: what
+/// the server would make of it nobody can say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refused {
+    #[error(
+        "an HTTP request to a server with secrets has a head of more than 64 KiB, or a line of more than 4 KiB between chunks"
+    )]
+    TooLong,
+    #[error("an HTTP request to a server with secrets has two lengths, or none that can be read")]
+    Ambiguous,
+    #[error("secrets would add more than 1 MiB to an HTTP request")]
+    TooMuch,
+    #[error("a body of more than 1 MiB with secrets in it needs HTTP/1.1: it goes in chunks")]
+    NoChunks,
 }
 
 /// Refuses two secrets of one name.

@@ -1,0 +1,107 @@
+use super::Refused;
+use super::head::is_one_line;
+use super::replacer::Replacer;
+use super::rewriter::take;
+use memchr::memmem;
+
+/// Bytes of a line between chunks.
+const MOST_LINE: usize = 4 << 10;
+
+/// A chunked body on its way.
+pub(super) struct Chunks {
+    at: At,
+    put: Replacer,
+}
+
+/// Where in it we are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum At {
+    Size,
+    Data(u64),
+    DataEnd,
+    Trailer,
+    End,
+}
+
+impl Chunks {
+    pub(super) fn new(put: Replacer) -> Self {
+        Self { at: At::Size, put }
+    }
+
+    pub(super) fn ended(&self) -> bool {
+        self.at == At::End
+    }
+
+    /// Passes on what can be of `held`; whether there may be more to do.
+    ///
+    /// The chunks are cut anew where secrets are put in, and what a chunk says
+    /// beside its size is left out.
+    pub(super) fn step(
+        &mut self,
+        held: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+        room: &mut usize,
+    ) -> Result<bool, Refused> {
+        if let At::Data(left) = &mut self.at {
+            let piece = take(held, left);
+            if *left == 0 {
+                self.at = At::DataEnd;
+            }
+            let mut plain = Vec::new();
+            self.put.push(&piece, &mut plain, room)?;
+            put_chunk(&plain, out);
+            return Ok(true);
+        }
+        let Some(end) = memmem::find(held, b"\r\n").filter(|end| *end <= MOST_LINE) else {
+            return if held.len() > MOST_LINE { Err(Refused::TooLong) } else { Ok(false) };
+        };
+        let mut line: Vec<u8> = held.drain(..end + 2).collect();
+        line.truncate(end);
+        if !is_one_line(&line) {
+            return Err(Refused::Ambiguous);
+        }
+        match self.at {
+            At::DataEnd if line.is_empty() => self.at = At::Size,
+            At::Size => self.size(&line, out)?,
+            At::Trailer => {
+                if line.is_empty() {
+                    self.at = At::End;
+                }
+                out.extend(line);
+                out.extend_from_slice(b"\r\n");
+            }
+            _ => return Err(Refused::Ambiguous),
+        }
+        Ok(true)
+    }
+
+    fn size(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<(), Refused> {
+        let digits = line.split(|byte| *byte == b';').next().unwrap_or_default();
+        self.at = match hexadecimal(digits).ok_or(Refused::Ambiguous)? {
+            0 => {
+                let mut rest = Vec::new();
+                self.put.finish(&mut rest);
+                put_chunk(&rest, out);
+                out.extend_from_slice(b"0\r\n");
+                At::Trailer
+            }
+            size => At::Data(size),
+        };
+        Ok(())
+    }
+}
+
+/// A chunk of these bytes; none if there are none, for that would be the last.
+pub(super) fn put_chunk(bytes: &[u8], out: &mut Vec<u8>) {
+    if !bytes.is_empty() {
+        out.extend(format!("{:x}\r\n", bytes.len()).bytes());
+        out.extend_from_slice(bytes);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+fn hexadecimal(digits: &[u8]) -> Option<u64> {
+    let digits = digits.trim_ascii_end();
+    let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
+    plain.then(|| u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()).flatten()
+}

@@ -1,0 +1,212 @@
+use super::replacer::{Encoding, Replacer};
+use super::{Refused, Secret};
+use crate::policy::HostName;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use memchr::memmem;
+
+/// The head of a request.
+pub(super) struct Head {
+    /// Method, target and version.
+    request: Vec<u8>,
+    /// Names and values as they came.
+    fields: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// How a request's body is delimited.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    Length(u64),
+    Chunked,
+    /// What follows is not HTTP with this server.
+    Tunnel,
+}
+
+impl Head {
+    /// Reads a head up to and with its empty line.
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        let text = bytes.strip_suffix(b"\r\n\r\n")?;
+        let mut lines = split_lines(text);
+        let request = lines.next().filter(|line| is_one_line(line))?.to_vec();
+        let fields = lines.map(field).collect::<Option<_>>()?;
+        Some(Self { request, fields })
+    }
+
+    fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        let fields = self.fields.iter();
+        let found = fields.filter(move |(own, _)| own.eq_ignore_ascii_case(name.as_bytes()));
+        found.map(|(_, value)| value.trim_ascii())
+    }
+
+    /// Whether the request is for `host`: so says its one `Host`, and its target
+    /// says nothing else.
+    pub(super) fn is_for(&self, host: &HostName) -> bool {
+        let mut hosts = self.values("host");
+        let told = hosts.next().filter(|_| hosts.next().is_none());
+        let target = self.request.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+        let own_target = match target {
+            [b'/', ..] | b"*" => true,
+            _ => authority(target).is_some_and(|named| is_host(named, host)),
+        };
+        own_target && told.is_some_and(|told| is_host(told, host))
+    }
+
+    pub(super) fn framing(&self) -> Result<Framing, Refused> {
+        if self.request.starts_with(b"CONNECT ") {
+            return Ok(Framing::Tunnel);
+        }
+        let lengths: Vec<_> = self.values("content-length").collect();
+        let codings: Vec<_> = self.values("transfer-encoding").collect();
+        match (lengths.as_slice(), codings.as_slice()) {
+            ([], []) => Ok(Framing::Length(0)),
+            ([], [coding]) if coding.eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunked),
+            ([length], []) => decimal(length).map(Framing::Length).ok_or(Refused::Ambiguous),
+            _ => Err(Refused::Ambiguous),
+        }
+    }
+
+    /// Whether the peer knows of chunks.
+    pub(super) fn is_http_1_1(&self) -> bool {
+        self.request.ends_with(b" HTTP/1.1")
+    }
+
+    /// Whether the guest waits for an answer before it sends the body.
+    pub(super) fn expects_answer(&self) -> bool {
+        self.is_http_1_1() && self.values("expect").next().is_some()
+    }
+
+    pub(super) fn body_encoding(&self) -> Encoding {
+        Encoding::of_content(self.values("content-type").next().unwrap_or_default())
+    }
+
+    /// Puts values into fields and, for those that go there, into the target.
+    pub(super) fn put(&mut self, secrets: &[Secret], room: &mut usize) -> Result<(), Refused> {
+        let mut plain = Replacer::new(secrets, Encoding::Plain);
+        for (name, value) in &mut self.fields {
+            *value = match basic(name, value) {
+                Some(mut credentials) => {
+                    credentials = plain.replace(&credentials, room)?;
+                    [b" Basic ", STANDARD.encode(credentials).as_bytes()].concat()
+                }
+                None => plain.replace(value, room)?,
+            };
+        }
+        let in_target = secrets.iter().filter(|secret| secret.in_target);
+        self.request = Replacer::new(in_target, Encoding::Percent).replace(&self.request, room)?;
+        Ok(())
+    }
+
+    pub(super) fn set_length(&mut self, length: usize) {
+        for (name, value) in &mut self.fields {
+            if name.eq_ignore_ascii_case(b"content-length") {
+                *value = format!(" {length}").into_bytes();
+            }
+        }
+    }
+
+    /// Has the body come in chunks.
+    pub(super) fn set_chunked(&mut self) {
+        self.fields.retain(|(name, _)| !name.eq_ignore_ascii_case(b"content-length"));
+        self.fields.push((b"Transfer-Encoding".to_vec(), b" chunked".to_vec()));
+    }
+
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let mut out = self.request.clone();
+        for (name, value) in &self.fields {
+            out.extend_from_slice(b"\r\n");
+            out.extend_from_slice(name);
+            out.push(b':');
+            out.extend_from_slice(value);
+        }
+        out.extend_from_slice(b"\r\n\r\n");
+        out
+    }
+}
+
+pub(super) enum FirstLine {
+    Unknown,
+    Http,
+    NotHttp,
+}
+
+/// Whether `bytes` begin like a request of HTTP/1.1.
+pub(super) fn first_line(bytes: &[u8]) -> FirstLine {
+    let method = bytes.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
+    match bytes.get(method) {
+        None if method < 20 => return FirstLine::Unknown,
+        Some(b' ') if method > 0 => {}
+        _ => return FirstLine::NotHttp,
+    }
+    match bytes.iter().position(|byte| *byte == b'\n') {
+        None => FirstLine::Unknown,
+        Some(end) => match bytes.get(..end) {
+            Some(line) if line.ends_with(b" HTTP/1.1\r") || line.ends_with(b" HTTP/1.0\r") => {
+                FirstLine::Http
+            }
+            _ => FirstLine::NotHttp,
+        },
+    }
+}
+
+fn split_lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        match memmem::find(text, b"\r\n") {
+            Some(end) => {
+                rest = text.get(end + 2..);
+                text.get(..end)
+            }
+            None => rest.take(),
+        }
+    })
+}
+
+/// A field's name and value. No name with spaces, no folded lines, no bare line
+/// ends: servers differ in what they make of those.
+fn field(line: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let colon = line.iter().position(|byte| *byte == b':')?;
+    let (name, value) = (line.get(..colon)?, line.get(colon + 1..)?);
+    let token = |byte: &u8| byte.is_ascii_graphic();
+    (!name.is_empty() && name.iter().all(token) && is_one_line(value))
+        .then(|| (name.to_vec(), value.to_vec()))
+}
+
+/// Whether nobody takes `text` for more than one line.
+pub(super) fn is_one_line(text: &[u8]) -> bool {
+    !text.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0))
+}
+
+/// User and password of a field that has them.
+fn basic(name: &[u8], value: &[u8]) -> Option<Vec<u8>> {
+    let known: [&[u8]; 2] = [b"authorization", b"proxy-authorization"];
+    if !known.iter().any(|known| name.eq_ignore_ascii_case(known)) {
+        return None;
+    }
+    let (scheme, credentials) = value.trim_ascii().split_at_checked(6)?;
+    scheme
+        .eq_ignore_ascii_case(b"basic ")
+        .then(|| STANDARD.decode(credentials.trim_ascii()).ok())?
+}
+
+/// The host and port of a target that is a whole URL.
+fn authority(target: &[u8]) -> Option<&[u8]> {
+    let start = memmem::find(target, b"://")? + 3;
+    target.get(start..)?.split(|byte| matches!(byte, b'/' | b'?' | b'#')).next()
+}
+
+/// Whether a `Host` value names `host`, with or without a port.
+fn is_host(value: &[u8], host: &HostName) -> bool {
+    let Ok(text) = std::str::from_utf8(value) else { return false };
+    let name = match text.split_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        Some(_) => return false,
+        None => text,
+    };
+    name.parse::<HostName>().is_ok_and(|name| name == *host)
+}
+
+fn decimal(digits: &[u8]) -> Option<u64> {
+    let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    plain.then(|| std::str::from_utf8(digits).ok()?.parse().ok()).flatten()
+}
