@@ -6,6 +6,7 @@ mod exit;
 mod notice;
 mod report;
 mod run;
+mod secret;
 mod source;
 
 use clap::{Parser, Subcommand};

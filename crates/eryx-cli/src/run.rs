@@ -2,6 +2,7 @@ use crate::escape::for_terminal;
 use crate::exit::Exit;
 use crate::notice::show_compiling;
 use crate::report::Report;
+use crate::secret::{Place, SecretOption};
 use crate::source::Source;
 use clap::Args;
 use eryx::{
@@ -50,6 +51,17 @@ pub(crate) struct Run {
     #[arg(long = "allow-host", value_name = "HOST[:PORTS]")]
     allow_hosts: Vec<NetRule>,
 
+    /// Let the program use a secret that it never sees: `os.environ` has a
+    /// placeholder, and servers of these names get the value over TLS. It is read
+    /// from the environment variable NAME, or VARIABLE, or a file. The hosts have
+    /// to be allowed, too. Can be given several times.
+    #[arg(long = "secret", value_name = "NAME[=VARIABLE|=file:PATH]@HOST[,HOST]")]
+    secrets: Vec<SecretOption>,
+
+    /// Where in requests secrets are put besides headers.
+    #[arg(long = "secrets-in", value_name = "PLACE", value_delimiter = ',', requires = "secrets")]
+    secrets_in: Vec<Place>,
+
     /// The Python file, `-` for standard input; then the program's arguments.
     #[arg(value_name = "FILE [ARGS]", trailing_var_arg = true, allow_hyphen_values = true)]
     program: Vec<String>,
@@ -87,6 +99,13 @@ impl Run {
         let volumes = std::mem::take(&mut self.volumes);
         let hosts = std::mem::take(&mut self.allow_hosts);
         let network = hosts.into_iter().fold(NetConfig::new(), NetConfig::allow_rule);
+        let secrets = std::mem::take(&mut self.secrets).into_iter();
+        let secrets: Result<Vec<_>, _> =
+            secrets.map(|secret| secret.read(&self.secrets_in)).collect();
+        let secrets = match secrets {
+            Ok(secrets) => secrets,
+            Err(message) => return complain(Exit::Usage, &for_terminal(&message)),
+        };
         let limits = self.limits();
         let Some((source, args)) = self.source() else {
             return complain(Exit::Usage, "name a file to run, `-` for standard input, or -c CODE");
@@ -98,7 +117,7 @@ impl Run {
         let sandbox = volumes
             .into_iter()
             .fold(Sandbox::embedded(), SandboxBuilder::volume)
-            .network(network)
+            .network(secrets.into_iter().fold(network, NetConfig::secret))
             .limits(limits)
             .filename(source.argv0())
             .args(args)

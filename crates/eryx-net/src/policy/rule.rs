@@ -93,6 +93,11 @@ impl NetRule {
         self.ports.contains(port)
     }
 
+    /// Whether the rule is about names, not about addresses.
+    pub(crate) fn is_of_names(&self) -> bool {
+        !matches!(self.host, HostPattern::Network(_))
+    }
+
     /// Whether the rule is about `name`, at some port.
     pub(crate) fn names(&self, name: &HostName) -> bool {
         match &self.host {

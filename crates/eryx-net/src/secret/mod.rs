@@ -35,6 +35,7 @@ const PREFIX: &[u8] = b"eryx_secret_";
 /// let secret = Secret::new("API_KEY", "s3cr3t", ["api.example.com".parse()?])?;
 /// assert!(!format!("{secret:?}").contains("s3cr3t"));
 /// assert!(Secret::new("API_KEY", "two\r\nlines", []).is_err());
+/// assert!(Secret::new("API_KEY", "s3cr3t", ["10.0.0.1".parse()?]).is_err());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
@@ -48,11 +49,12 @@ pub struct Secret {
 }
 
 impl Secret {
-    /// A secret for the servers that `hosts` name.
+    /// A secret for the servers that `hosts` name; at which port is not looked at.
     ///
     /// # Errors
     /// [`NetConfigError::Secret`] if the value is empty or has characters other
-    /// than visible ASCII and spaces.
+    /// than visible ASCII and spaces, or if one of the hosts is an address: what
+    /// is verified is a name.
     pub fn new(
         name: impl Into<String>,
         value: impl Into<String>,
@@ -66,11 +68,15 @@ impl Secret {
             let reason = "its value may hold visible ASCII characters and spaces only, no line end";
             return Err(NetConfigError::Secret { name, reason });
         }
+        let hosts: Vec<NetRule> = hosts.into_iter().collect();
+        if hosts.iter().any(|rule| !rule.is_of_names()) {
+            let reason = "it can belong to host names only, not to addresses";
+            return Err(NetConfigError::Secret { name, reason });
+        }
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(NetConfigError::Randomness)?;
         let placeholder =
             format!("{}{:032x}", String::from_utf8_lossy(PREFIX), u128::from_ne_bytes(random));
-        let hosts = hosts.into_iter().collect();
         Ok(Self { name, value: value.into(), placeholder, hosts, in_target: false, in_body: false })
     }
 
