@@ -18,6 +18,7 @@ mod recycling;
 mod runtime_files;
 mod secrets;
 mod sessions;
+mod spellings;
 mod support;
 mod threats;
 mod tracing;
