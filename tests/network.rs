@@ -53,6 +53,70 @@ print(s.fileno(), s)
 }
 
 #[tokio::test]
+async fn pairs_of_sockets() {
+    let code = r"
+import asyncio, select, socket, ssl, threading
+a, b = socket.socketpair()
+a.sendall(b'hello'); print(b.recv(2, socket.MSG_PEEK), b.recv(99), b.getpeername(), a.family == socket.AF_INET)
+print(select.select([a], [a], [], 0) == ([], [a], []), end=' ')
+b.send(b'x'); print(select.select([a], [], [], 5)[0] == [a], a.recv(1))
+a.setblocking(False)
+try: a.recv(1)
+except BlockingIOError: print('empty', end=' ')
+n = 0
+try:
+    while True: n += a.send(b'y' * 5000)
+except BlockingIOError: print('full', n == 208 << 10, select.select([], [a], [], 0))
+got = b''
+while len(got) < n: got += b.recv(1 << 20)
+print(len(got), select.select([], [a], [], 0)[1] == [a])
+a.setblocking(True)
+a.settimeout(0.01)
+try: a.recv(1)
+except TimeoutError as e: print(e)
+a.shutdown(socket.SHUT_WR); print(b.recv(1), end=' ')
+b.sendall(b'still'); print(a.recv(9))
+b.close(); print(a.recv(1), end=' ')
+try: a.send(b'z')
+except BrokenPipeError as e: print(e.errno)
+a.close()
+for wrong in (lambda: socket.socketpair(type=socket.SOCK_DGRAM), lambda: socket.socketpair(99), lambda: ssl.create_default_context().wrap_socket(socket.socketpair()[0], server_hostname='x')):
+    try: wrong()
+    except OSError as e: print(type(e).__name__, e.strerror)
+
+async def main():
+    left, right = socket.socketpair()
+    reader, writer = await asyncio.open_connection(sock=left)
+    async def echo():
+        r, w = await asyncio.open_connection(sock=right, limit=1 << 22)
+        while line := await r.readline():
+            w.write(line.upper()); await w.drain()
+        w.close()
+    async def ask():
+        out = []
+        for i in range(3):
+            writer.write(b'line %d\n' % i); out.append(await reader.readline())
+        writer.write(b'b' * 1_000_000 + b'\n'); writer.write_eof()
+        out.append(len(await reader.read()))
+        return out
+    print((await asyncio.gather(echo(), ask()))[1])
+    writer.close()
+asyncio.run(main())
+";
+    // They need no network.
+    let out = run(&crate::support::sandbox(), code, &echo_server()).await;
+    assert_eq!(
+        out,
+        "b'he' b'hello' ('127.0.0.1', 0) True\nTrue True b'x'\nempty full True ([], [], [])\n\
+         212992 True\ntimed out\nb'' b'still'\nb'' 64\n\
+         PermissionError pairs of sockets are streams in the sandbox\n\
+         OSError Address family not supported by protocol\n\
+         PermissionError the host makes TLS on its own connections only: here, use MemoryBIO\n\
+         [b'LINE 0\\n', b'LINE 1\\n', b'LINE 2\\n', 1000001]\n"
+    );
+}
+
+#[tokio::test]
 async fn timeouts_and_non_blocking_sockets() {
     let code = r"
 import socket, select, selectors, time, errno

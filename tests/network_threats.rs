@@ -169,7 +169,7 @@ async fn case_35_no_servers_and_no_datagrams() {
         "socket.socket(type=socket.SOCK_DGRAM)",
         "socket.socket(type=socket.SOCK_RAW)",
         "socket.create_server(('127.0.0.1', 0))",
-        "socket.socketpair()",
+        "socket.socketpair(type=socket.SOCK_DGRAM)",
     ]
     .map(String::from);
     all_refused(&attempts(&sandbox_with(network()), &lines).await, lines.len());

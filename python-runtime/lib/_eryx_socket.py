@@ -2,6 +2,8 @@
 a system: see `_socket`."""
 
 import errno
+import operator
+import os
 import time
 
 import _eryx_net
@@ -108,17 +110,40 @@ READ, WRITE = 1, 2
 
 
 class Descriptor:
-    """What a descriptor stands for: one connection, being made or made."""
+    """What a descriptor stands for."""
 
-    __slots__ = ("connection", "connecting", "error", "users", "options", "watching")
+    __slots__ = ("users", "options", "error")
 
     def __init__(self):
+        self.users = 1
+        self.options = {}
+        self.error = None
+
+    def take_error(self):
+        error, self.error = self.error, None
+        return error
+
+    def wait_or_raise(self, mask, end):
+        """As `wait`, for a socket."""
+        if not self.wait(mask, end):
+            raise TimeoutError("timed out")
+
+    def close(self):
+        self.users -= 1
+        if not self.users:
+            self.end()
+
+
+class Connection(Descriptor):
+    """One connection, being made or made."""
+
+    __slots__ = ("connection", "connecting", "watching")
+
+    def __init__(self):
+        super().__init__()
         self.connection = None
         # The operation that makes the connection, and the address.
         self.connecting = None
-        self.error = None
-        self.users = 1
-        self.options = {}
         # Operations that have not told that reading or writing is possible.
         self.watching = {}
 
@@ -144,14 +169,30 @@ class Descriptor:
         except Failure as failure:
             self.error = os_error(failure)
 
-    def take_error(self):
-        error, self.error = self.error, None
-        return error
-
     def require_connection(self):
+        """The connection's number, as the host knows it."""
         if self.connection is None:
             raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
         return self.connection
+
+    def receive(self, size, keep):
+        return _eryx_net.receive(self.require_connection(), size, keep)
+
+    def send(self, data):
+        if self.connection is None:
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+        return _eryx_net.send(self.connection, data)
+
+    def shut_down(self, how):
+        _eryx_net.shut_down(self.require_connection(), how)
+
+    def set_no_delay(self, yes):
+        if self.connection is not None:
+            _eryx_net.set_no_delay(self.connection, yes)
+
+    def ends(self):
+        """The addresses of the two sides, or None before there is a connection."""
+        return None if self.connection is None else _eryx_net.ends(self.connection)
 
     def ready(self, mask):
         """What of `mask` is possible now; the rest is being watched."""
@@ -199,15 +240,7 @@ class Descriptor:
             _eryx_wait.poll(left)
         return True
 
-    def wait_or_raise(self, mask, end):
-        """As `wait`, for a socket."""
-        if not self.wait(mask, end):
-            raise TimeoutError("timed out")
-
-    def close(self):
-        self.users -= 1
-        if self.users:
-            return
+    def end(self):
         if self.connecting is not None:
             _eryx_wait.forget(self.connecting)
             self.connecting = None
@@ -217,6 +250,100 @@ class Descriptor:
         if self.connection is not None:
             _eryx_net.close(self.connection)
             self.connection = None
+
+
+# Bytes on their way between the two ends of a pair.
+_MOST_IN_PAIR = 208 << 10
+
+
+class PairEnd(Descriptor):
+    """One end of a pair: what is sent into it comes out of the other. The host
+    knows nothing of it."""
+
+    __slots__ = ("peer", "arrived", "receiving", "sending")
+
+    connecting = None
+
+    def __init__(self):
+        super().__init__()
+        self.peer = None
+        self.arrived = bytearray()
+        # Whether more may come, and go.
+        self.receiving = self.sending = True
+
+    def connect(self, host, port):
+        raise OSError(errno.EISCONN, "Transport endpoint is already connected")
+
+    def require_connection(self):
+        raise PermissionError(
+            errno.EPERM, "the host makes TLS on its own connections only: here, use MemoryBIO"
+        )
+
+    def receive(self, size, keep):
+        if not self.arrived:
+            if self.receiving:
+                raise Failure(WANT_READ, "")
+            return b""
+        data = bytes(memoryview(self.arrived)[:size])
+        if not keep:
+            del self.arrived[:size]
+        return data
+
+    def send(self, data):
+        room = self._room()
+        if room is None:
+            raise Failure(BROKEN, "Broken pipe")
+        if not room:
+            raise Failure(WANT_WRITE, "")
+        with memoryview(data) as view, view.cast("B") as bytes_:
+            self.peer.arrived += bytes_[:room]
+            return min(room, len(bytes_))
+
+    def _room(self):
+        """Bytes that can be sent; None if never again."""
+        if not self.sending or self.peer is None:
+            return None
+        return _MOST_IN_PAIR - len(self.peer.arrived)
+
+    def shut_down(self, how):
+        if how != SHUT_WR:
+            self.receiving = False
+            if self.peer is not None:
+                self.peer.sending = False
+        if how != SHUT_RD:
+            self.sending = False
+            if self.peer is not None:
+                self.peer.receiving = False
+
+    def set_no_delay(self, yes):
+        pass
+
+    def ends(self):
+        return ("127.0.0.1", 0), ("127.0.0.1", 0)
+
+    def ready(self, mask):
+        """What of `mask` is possible now."""
+        ready = 0
+        if mask & READ and (self.arrived or not self.receiving):
+            ready = READ
+        if mask & WRITE and self._room() != 0:
+            ready |= WRITE
+        return ready
+
+    def wait(self, mask, end):
+        """As `Connection.wait`. Nobody runs meanwhile but whom a finished
+        operation calls."""
+        while not self.ready(mask):
+            left = None if end is None else end - time.monotonic()
+            if left is not None and left <= 0:
+                return False
+            _eryx_wait.poll(left)
+        return True
+
+    def end(self):
+        self.shut_down(SHUT_RDWR)
+        if self.peer is not None:
+            self.peer.peer = self.peer = None
 
 
 # Numbers apart from those of files.
@@ -238,6 +365,19 @@ def descriptor_of(fd):
         raise OSError(errno.EBADF, "Bad file descriptor") from None
 
 
+def _socket_number(fd):
+    """The descriptor that `socket(fileno=)` was given."""
+    if isinstance(fd, float):
+        raise TypeError("integer argument expected, got float")
+    fd = operator.index(fd)
+    if fd < 0:
+        raise ValueError("negative file descriptor")
+    if fd not in descriptors:
+        os.fstat(fd)
+        raise OSError(errno.ENOTSOCK, "Socket operation on non-socket")
+    return fd
+
+
 class socket:
     """A TCP socket that connects."""
 
@@ -245,7 +385,6 @@ class socket:
 
     def __init__(self, family=-1, type=-1, proto=-1, fileno=None):
         self._fd = -1
-        _require_network()
         if family == -1:
             family = AF_INET
         if type == -1:
@@ -256,16 +395,16 @@ class socket:
         self._type = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)
         self._timeout = 0.0 if type & SOCK_NONBLOCK else _default_timeout
         if fileno is not None:
-            descriptor_of(fileno)
-            self._fd = fileno
+            self._fd = _socket_number(fileno)
             return
+        _require_network()
         if family not in (AF_INET, AF_INET6):
             raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
         if self._type != SOCK_STREAM:
             _refuse("datagrams and raw sockets")
         if proto not in (0, IPPROTO_TCP):
             raise OSError(errno.EPROTONOSUPPORT, "Protocol not supported")
-        self._fd = _add(Descriptor())
+        self._fd = _add(Connection())
 
     def __repr__(self):
         return (
@@ -360,14 +499,13 @@ class socket:
 
     def _recv(self, size, flags):
         descriptor = descriptor_of(self._fd)
-        connection = descriptor.require_connection()
         if size == 0:
             return b""
         size = min(size, 1 << 20)
         end = None
         while True:
             try:
-                return _eryx_net.receive(connection, size, flags & MSG_PEEK)
+                return descriptor.receive(size, flags & MSG_PEEK)
             except Failure as failure:
                 if failure.args[0] != WANT_READ or self._timeout == 0 or flags & MSG_DONTWAIT:
                     raise os_error(failure) from None
@@ -397,12 +535,9 @@ class socket:
 
     def _send(self, data, end, flags):
         descriptor = descriptor_of(self._fd)
-        connection = descriptor.connection
-        if connection is None:
-            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
         while True:
             try:
-                return _eryx_net.send(connection, data)
+                return descriptor.send(data)
             except Failure as failure:
                 if failure.args[0] != WANT_WRITE or self._timeout == 0 or flags & MSG_DONTWAIT:
                     raise os_error(failure) from None
@@ -430,9 +565,9 @@ class socket:
     def setsockopt(self, level, option, value, optlen=None, /):
         descriptor = descriptor_of(self._fd)
         descriptor.options[level, option] = value
-        if (level, option) == (IPPROTO_TCP, TCP_NODELAY) and descriptor.connection is not None:
+        if (level, option) == (IPPROTO_TCP, TCP_NODELAY):
             try:
-                _eryx_net.set_no_delay(descriptor.connection, bool(value))
+                descriptor.set_no_delay(bool(value))
             except Failure as failure:
                 raise os_error(failure) from None
 
@@ -466,25 +601,28 @@ class socket:
         return self._timeout != 0
 
     def getpeername(self):
-        return self._ends(1)
+        ends = self._ends()
+        if ends is None:
+            raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+        return _sockaddr(self._family, *ends[1])
 
     def getsockname(self):
-        if descriptor_of(self._fd).connection is None:
+        ends = self._ends()
+        if ends is None:
             return ("0.0.0.0", 0) if self._family == AF_INET else ("::", 0, 0, 0)
-        return self._ends(0)
+        return _sockaddr(self._family, *ends[0])
 
-    def _ends(self, which):
+    def _ends(self):
         try:
-            host, port = _eryx_net.ends(descriptor_of(self._fd).require_connection())[which]
+            return descriptor_of(self._fd).ends()
         except Failure as failure:
             raise os_error(failure) from None
-        return _sockaddr(self._family, host, port)
 
     def shutdown(self, how, /):
         if how not in (SHUT_RD, SHUT_WR, SHUT_RDWR):
             raise OSError(errno.EINVAL, "Invalid argument")
         try:
-            _eryx_net.shut_down(descriptor_of(self._fd).require_connection(), how)
+            descriptor_of(self._fd).shut_down(how)
         except Failure as failure:
             raise os_error(failure) from None
 
@@ -516,8 +654,17 @@ def dup(fd, /):
     return _add(descriptor)
 
 
-def socketpair(family=None, type=SOCK_STREAM, proto=0):
-    _refuse("pairs of sockets")
+def socketpair(family=AF_INET, type=SOCK_STREAM, proto=0, /):
+    """Two sockets that are connected to each other, within the sandbox."""
+    if family not in (AF_INET, AF_INET6):
+        raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+    if type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC) != SOCK_STREAM:
+        raise PermissionError(errno.EPERM, "pairs of sockets are streams in the sandbox")
+    if proto not in (0, IPPROTO_TCP):
+        raise OSError(errno.EPROTONOSUPPORT, "Protocol not supported")
+    ends = PairEnd(), PairEnd()
+    ends[0].peer, ends[1].peer = ends[1], ends[0]
+    return tuple(socket(family, type, proto, _add(end)) for end in ends)
 
 
 def getdefaulttimeout():
