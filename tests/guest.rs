@@ -194,6 +194,17 @@ async fn all_ways_to_print_lead_to_the_same_place() {
 }
 
 #[tokio::test]
+async fn what_was_printed_before_a_stream_was_replaced_is_not_lost() {
+    let code = "import io, sys\nprint('before')\nprint('error', file=sys.stderr)\n\
+                sys.stdout, sys.stderr = io.StringIO(), io.StringIO()\nprint('after')";
+    let output = run(code).await;
+    assert_eq!(
+        (output.stdout.as_bytes(), output.stderr.as_bytes()),
+        (&b"before\n"[..], &b"error\n"[..])
+    );
+}
+
+#[tokio::test]
 async fn streams_are_text_streams() {
     assert_eq!(
         stdout(

@@ -231,7 +231,8 @@ def _end(lasting):
 
 def _flush():
     """Like CPython, do without a stream that was closed or set to None."""
-    for stream in (sys.stdout, sys.stderr):
+    # The program may have put others in the place of the first two.
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
         if stream is not None and not getattr(stream, "closed", False):
             stream.flush()
 

@@ -103,7 +103,8 @@ class poll:
 def install():
     """Have everybody use these. Before `selectors` is imported, which looks for
     what there is."""
-    select.select = host_select
+    # `selectors` makes it an attribute of a class: it must not become a method.
+    select.select = staticmethod(host_select)
     select.poll = poll
     for name in ("POLLIN", "POLLPRI", "POLLOUT", "POLLERR", "POLLHUP", "POLLNVAL"):
         setattr(select, name, globals()[name])

@@ -10,7 +10,7 @@ import _eryx_net
 import _eryx_wait
 
 AF_UNSPEC, AF_INET, AF_INET6 = 0, 2, 10
-SOCK_STREAM, SOCK_DGRAM, SOCK_RAW = 1, 2, 3
+SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_RDM, SOCK_SEQPACKET = 1, 2, 3, 4, 5
 SOCK_NONBLOCK, SOCK_CLOEXEC = 2048, 524288
 SOL_SOCKET, SOL_TCP, SOMAXCONN = 1, 6, 128
 SO_REUSEADDR, SO_TYPE, SO_ERROR, SO_BROADCAST = 2, 3, 4, 6
@@ -40,6 +40,9 @@ class gaierror(OSError):
 
 class herror(OSError):
     pass
+
+
+gaierror.__module__ = herror.__module__ = "socket"
 
 
 Failure = _eryx_net.Failure
@@ -431,6 +434,10 @@ class socket:
     # Connecting.
 
     def connect(self, address, /):
+        self._connect(address)
+
+    # A subclass has a `connect` of its own, which `connect_ex` does not call.
+    def _connect(self, address):
         descriptor = descriptor_of(self._fd)
         host, port = self._peer(address)
         descriptor.connect(host, port)
@@ -450,7 +457,7 @@ class socket:
 
     def connect_ex(self, address, /):
         try:
-            self.connect(address)
+            self._connect(address)
         except gaierror:
             raise
         except OSError as error:
@@ -585,16 +592,15 @@ class socket:
         return value
 
     def settimeout(self, timeout, /):
-        if timeout is not None:
-            timeout = float(timeout)
-            if timeout < 0:
-                raise ValueError("Timeout value out of range")
+        timeout = _seconds(timeout)
+        descriptor_of(self._fd)
         self._timeout = timeout
 
     def gettimeout(self):
         return self._timeout
 
     def setblocking(self, flag, /):
+        descriptor_of(self._fd)
         self._timeout = None if flag else 0.0
 
     def getblocking(self):
@@ -673,11 +679,21 @@ def getdefaulttimeout():
 
 def setdefaulttimeout(timeout):
     global _default_timeout
-    if timeout is not None:
-        timeout = float(timeout)
-        if timeout < 0:
-            raise ValueError("Timeout value out of range")
-    _default_timeout = timeout
+    _default_timeout = _seconds(timeout)
+
+
+def _seconds(timeout):
+    """A timeout in seconds, or None for none."""
+    if timeout is None:
+        return None
+    if isinstance(timeout, (str, bytes)):
+        raise TypeError(f"'{type(timeout).__name__}' object cannot be interpreted as an integer")
+    timeout = float(timeout)
+    if timeout != timeout:
+        raise ValueError("Invalid value NaN (not a number)")
+    if timeout < 0:
+        raise ValueError("Timeout value out of range")
+    return timeout
 
 
 # Names.
@@ -760,6 +776,8 @@ def _port(port, flags):
         port = port.decode()
     if not isinstance(port, str):
         raise OSError("Int or String expected")
+    # What cannot be written is not looked for.
+    port.encode()
     if port == "":
         return 0
     if port.isdecimal() and port.isascii():
@@ -812,6 +830,10 @@ def getaddrinfo(host, port, family=0, type=0, proto=0, flags=0):
 
 
 def getnameinfo(sockaddr, flags, /):
+    if not isinstance(sockaddr, tuple):
+        raise TypeError("getnameinfo() argument 1 must be a tuple")
+    if not 2 <= len(sockaddr) <= 4:
+        raise TypeError("getnameinfo(): illegal sockaddr argument")
     host, port = sockaddr[:2]
     if _family_of(host) is None:
         raise gaierror(EAI_NONAME, "Name or service not known")
@@ -844,6 +866,8 @@ def getservbyname(name, protocol=None, /):
 
 
 def getservbyport(port, protocol=None, /):
+    if not 0 <= port <= 0xFFFF:
+        raise OverflowError("getservbyport: port must be 0-65535.")
     for name, number in _SERVICES.items():
         if number == port:
             return name

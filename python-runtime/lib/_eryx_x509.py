@@ -44,21 +44,79 @@ def describe(der):
         "notBefore": not_before,
         "notAfter": not_after,
     }
-    for tag, value in parts[6:]:
-        if tag == 0xA3:
-            names = _alternative_names(_take(value, 0x30)[0])
-            if names:
-                described["subjectAltName"] = names
+    found = _extensions(parts)
+    if "2.5.29.17" in found:
+        names, _ = _take(found["2.5.29.17"], 0x30)
+        described["subjectAltName"] = tuple(_general_name(*name) for name in _each(names))
+    for name, uris in (
+        ("OCSP", _access(found, "1.3.6.1.5.5.7.48.1")),
+        ("caIssuers", _access(found, "1.3.6.1.5.5.7.48.2")),
+        ("crlDistributionPoints", _distribution_points(found)),
+    ):
+        if uris:
+            described[name] = uris
     return described
 
 
-def _alternative_names(extensions):
-    for _, extension in _each(extensions):
-        fields = list(_each(extension))
-        if _oid(fields[0][1]) == "2.5.29.17":
-            names, _ = _take(fields[-1][1], 0x30)
-            return tuple(_general_name(tag, value) for tag, value in _each(names))
-    return ()
+def is_authority(der):
+    """Whether the certificate in DER may sign others."""
+    outer, _ = _take(der, 0x30)
+    certificate, _ = _take(outer, 0x30)
+    parts = list(_each(certificate))
+    is_first_version = parts[0][0] != 0xA0
+    if not is_first_version:
+        del parts[0]
+    constraints = _extensions(parts).get("2.5.29.19")
+    if constraints is None:
+        # The first version could not say: who signs itself, may.
+        return is_first_version and parts[2] == parts[4]
+    return any(tag == 1 and any(value) for tag, value in _each(_take(constraints, 0x30)[0]))
+
+
+def split(data):
+    """The certificates, one after the other, in `data`."""
+    found = []
+    while data:
+        tag, _, rest = _next(data)
+        if tag != 0x30:
+            raise ValueError("this is not a certificate in DER")
+        found.append(data[: len(data) - len(rest)])
+        data = rest
+    return found
+
+
+def _extensions(parts):
+    """The contents of a certificate's extensions by their identifiers."""
+    found = {}
+    for tag, value in parts[6:]:
+        if tag == 0xA3:
+            for _, extension in _each(_take(value, 0x30)[0]):
+                fields = list(_each(extension))
+                found.setdefault(_oid(fields[0][1]), fields[-1][1])
+    return found
+
+
+def _access(extensions, method):
+    """Where a certificate says that something is to be had by `method`."""
+    places, _ = _take(extensions.get("1.3.6.1.5.5.7.1.1", b"\x30\x00"), 0x30)
+    uris = []
+    for _, place in _each(places):
+        (_, oid), (tag, value) = _each(place)
+        if _oid(oid) == method and tag == 0x86:
+            uris.append(value.decode("latin-1"))
+    return tuple(uris)
+
+
+def _distribution_points(extensions):
+    points, _ = _take(extensions.get("2.5.29.31", b"\x30\x00"), 0x30)
+    uris = []
+    for _, point in _each(points):
+        for tag, name in _each(point):
+            # A full name, which is a list of general names.
+            for inner, value in _each(name) if tag == 0xA0 else ():
+                if inner == 0xA0:
+                    uris += (uri.decode("latin-1") for kind, uri in _each(value) if kind == 0x86)
+    return tuple(uris)
 
 
 def _general_name(tag, value):

@@ -7,6 +7,7 @@ be looked at; they neither add to nor take from what the host trusts.
 
 import errno
 import os
+import re
 import time
 import weakref
 
@@ -15,7 +16,8 @@ import _eryx_socket
 from _eryx_socket import READ, WRITE, WANT_READ, WANT_WRITE, Failure
 from _ssl_constants import *
 
-OPENSSL_VERSION = "rustls in the sandbox's host (as OpenSSL 3.0.0)"
+# Programs look at how it begins.
+OPENSSL_VERSION = "OpenSSL 3.0.0 is what this is like: TLS is rustls, in the sandbox's host"
 OPENSSL_VERSION_INFO = (3, 0, 0, 0, 0)
 OPENSSL_VERSION_NUMBER = 0x30000000
 _OPENSSL_API_VERSION = OPENSSL_VERSION_INFO
@@ -147,9 +149,12 @@ class MemoryBIO:
     def write(self, data, /):
         if self._ended:
             raise SSLError("cannot write() after write_eof()")
-        before = len(self._bytes)
-        self._bytes += data
-        return len(self._bytes) - before
+        with memoryview(data) as view:
+            if not view.c_contiguous:
+                raise BufferError("underlying buffer is not C-contiguous")
+            with view.cast("B") as bytes_:
+                self._bytes += bytes_
+                return len(bytes_)
 
     def write_eof(self):
         self._ended = True
@@ -172,8 +177,14 @@ class SSLSession:
 class Certificate:
     """A certificate of the peer."""
 
-    def __init__(self, der):
+    def __new__(cls, *arguments):
+        raise TypeError(f"cannot create '_ssl.{cls.__name__}' instances")
+
+    @classmethod
+    def _of(cls, der):
+        self = object.__new__(cls)
         self._der = der
+        return self
 
     def public_bytes(self, format=ENCODING_PEM):
         if format == ENCODING_DER:
@@ -392,7 +403,7 @@ class _SSLSocket:
         return self.get_unverified_chain()
 
     def get_unverified_chain(self):
-        return [Certificate(der) for der in self._certificates()]
+        return [Certificate._of(der) for der in self._certificates()]
 
     def get_channel_binding(self, cb_type="tls-unique"):
         if cb_type != "tls-unique":
@@ -403,31 +414,73 @@ class _SSLSocket:
         raise _library_error("EXTENSION_NOT_RECEIVED", "the sandbox is never a server")
 
 
+def _deprecated(what):
+    import warnings
+
+    warnings.warn(f"ssl.{what} deprecated", DeprecationWarning, stacklevel=4)
+
+
+# Protocols of one version each, and that version.
+_ONE_VERSION = {
+    PROTOCOL_TLSv1: PROTO_TLSv1,
+    PROTOCOL_TLSv1_1: PROTO_TLSv1_1,
+    PROTOCOL_TLSv1_2: PROTO_TLSv1_2,
+}
+_PROTOCOLS = {
+    PROTOCOL_TLS: "TLS",
+    PROTOCOL_TLSv1: "TLSv1",
+    PROTOCOL_TLSv1_1: "TLSv1_1",
+    PROTOCOL_TLSv1_2: "TLSv1_2",
+}
+_OLD_OPTIONS = OP_NO_SSLv3 | OP_NO_TLSv1 | OP_NO_TLSv1_1 | OP_NO_TLSv1_2 | OP_NO_TLSv1_3
+_OLD_VERSIONS = {PROTO_SSLv3: "SSLv3", PROTO_TLSv1: "TLSv1", PROTO_TLSv1_1: "TLSv1_1"}
+
+
 class _SSLContext:
     """What a program wants of its sessions."""
 
     def __new__(cls, protocol=PROTOCOL_TLS, *unused):
-        if protocol not in (PROTOCOL_TLS, PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER):
+        if protocol in _PROTOCOLS:
+            _deprecated(f"PROTOCOL_{_PROTOCOLS[protocol]} is")
+        elif protocol not in (PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER):
             raise ValueError("invalid or unsupported protocol version")
         self = object.__new__(cls)
         self._protocol = protocol
         client = protocol == PROTOCOL_TLS_CLIENT
         self._verify_mode = CERT_REQUIRED if client else CERT_NONE
         self._check_hostname = client
-        self._options = OP_ALL | OP_NO_SSLv3 | OP_NO_COMPRESSION | OP_ENABLE_MIDDLEBOX_COMPAT
+        self._options = (
+            OP_ALL | OP_NO_SSLv3 | OP_NO_COMPRESSION | OP_CIPHER_SERVER_PREFERENCE
+            | OP_ENABLE_MIDDLEBOX_COMPAT
+        )  # fmt: skip
         self._verify_flags = VERIFY_X509_TRUSTED_FIRST
         self._minimum, self._maximum = PROTO_TLSv1_2, PROTO_MAXIMUM_SUPPORTED
+        if protocol in _ONE_VERSION:
+            self._minimum = self._maximum = _ONE_VERSION[protocol]
         self._protocols = []
-        self._loaded = []
+        # Certificates, and whether they may sign others.
+        self._loaded = {}
         self._host_flags = HOSTFLAG_NO_PARTIAL_WILDCARDS
         self._callback = None
         self.sni_callback = None
         self.post_handshake_auth = False
-        self.num_tickets = 2
+        self._num_tickets = 2
         return self
 
     protocol = property(lambda self: self._protocol)
     security_level = property(lambda self: 2)
+
+    @property
+    def num_tickets(self):
+        return self._num_tickets
+
+    @num_tickets.setter
+    def num_tickets(self, value):
+        if value < 0:
+            raise ValueError("value must be non-negative")
+        if self._protocol != PROTOCOL_TLS_SERVER:
+            raise ValueError("SSLContext is not a server context.")
+        self._num_tickets = value
 
     @property
     def _msg_callback(self):
@@ -453,6 +506,8 @@ class _SSLContext:
 
     @verify_mode.setter
     def verify_mode(self, mode):
+        if not isinstance(mode, int):
+            raise TypeError(f"'{type(mode).__name__}' object cannot be interpreted as an integer")
         if mode not in (CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED):
             raise ValueError("invalid value for verify_mode")
         if mode == CERT_NONE and self._check_hostname:
@@ -479,6 +534,10 @@ class _SSLContext:
     def options(self, value):
         if value < 0:
             raise OverflowError("can't convert negative int to unsigned")
+        if value >= 1 << 64:
+            raise OverflowError("int too big to convert")
+        if value & ~self._options & _OLD_OPTIONS:
+            _deprecated("OP_NO_SSL*/ssl.OP_NO_TLS* options are")
         self._options = int(value)
 
     @property
@@ -495,7 +554,7 @@ class _SSLContext:
 
     @minimum_version.setter
     def minimum_version(self, value):
-        self._minimum = self._version(value)
+        self._minimum = self._version(value, PROTO_MINIMUM_SUPPORTED, PROTO_TLSv1_3)
 
     @property
     def maximum_version(self):
@@ -503,14 +562,20 @@ class _SSLContext:
 
     @maximum_version.setter
     def maximum_version(self, value):
-        self._maximum = self._version(value)
+        self._maximum = self._version(value, PROTO_TLSv1, PROTO_MAXIMUM_SUPPORTED)
 
-    def _version(self, value):
+    def _version(self, value, lowest, highest):
+        """A version that was set; the two that are no version are these."""
+        if self._protocol in _ONE_VERSION:
+            raise ValueError("The context's protocol doesn't support modification of versions")
+        if value in _OLD_VERSIONS:
+            _deprecated(f"TLSVersion.{_OLD_VERSIONS[value]} is")
         known = (PROTO_MINIMUM_SUPPORTED, PROTO_MAXIMUM_SUPPORTED, PROTO_SSLv3, PROTO_TLSv1,
                  PROTO_TLSv1_1, PROTO_TLSv1_2, PROTO_TLSv1_3)  # fmt: skip
         if value not in known:
             raise ValueError(f"Unsupported TLS/SSL version {value:#x}")
-        return int(value)
+        named = {PROTO_MINIMUM_SUPPORTED: lowest, PROTO_MAXIMUM_SUPPORTED: highest}
+        return named.get(value, int(value))
 
     def _versions(self):
         """The oldest and the newest version: 0 is TLS 1.2, 1 is 1.3."""
@@ -537,6 +602,12 @@ class _SSLContext:
     def _wrap(self, sock, bios, server_side, hostname, owner):
         if server_side or self._protocol == PROTOCOL_TLS_SERVER:
             raise PermissionError(errno.EPERM, "the sandbox is never a server")
+        if hostname is not None and "\0" in hostname:
+            raise TypeError("wrap() argument 3 must be encoded string without null bytes")
+        if hostname is not None and (not hostname or hostname.startswith(".")):
+            raise ValueError(
+                "server_hostname cannot be an empty string or start with a leading dot."
+            )
         if isinstance(hostname, str) and not hostname.isascii():
             hostname = hostname.encode("idna").decode("ascii")
         return _SSLSocket(self, sock, bios, hostname, owner)
@@ -551,6 +622,9 @@ class _SSLContext:
     def set_ciphers(self, ciphers, /):
         if not isinstance(ciphers, str):
             raise TypeError("argument must be str")
+        # The host chooses. Of what nobody could mean, a program is told.
+        if not re.search(r"(?:^|[:,; ])[+!@-]?\w[\w+=-]*(?=$|[:,; ])", ciphers):
+            raise SSLError("No cipher can be selected.")
 
     def get_ciphers(self):
         return [
@@ -568,31 +642,46 @@ class _SSLContext:
         if cafile is None and capath is None and cadata is None:
             raise TypeError("cafile, capath and cadata cannot be all omitted")
         if cafile is not None:
-            with open(cafile, "rb") as file:
-                self._load(file.read().decode("latin-1"))
+            with open(os.fspath(cafile), "rb") as file:
+                self._load_pem(file.read().decode("latin-1"), "PEM lib")
         if capath is not None:
+            if isinstance(capath, int):
+                raise TypeError("capath should be a valid filesystem path")
             os.stat(capath)
         if isinstance(cadata, str):
-            self._load(cadata)
+            if not cadata.isascii():
+                raise TypeError("cadata should be an ASCII string or a bytes-like object")
+            self._load_pem(cadata, "no start line: cadata does not contain a certificate")
         elif cadata is not None:
-            self._loaded.append(bytes(cadata))
+            self._load_der(bytes(memoryview(cadata)))
 
-    def _load(self, text):
+    def _load_pem(self, text, nothing):
+        """Keep the certificates in `text`; `nothing` says that there is none."""
         import binascii
 
         begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
-        found = 0
-        for part in text.split(begin)[1:]:
+        first, *parts = text.split(begin)
+        if not parts:
+            raise _library_error("NO_CERTIFICATE_OR_CRL_FOUND", nothing)
+        for part in parts:
             body, mark, _ = part.partition(end)
             try:
-                self._loaded.append(binascii.a2b_base64(body))
+                self._load_der(binascii.a2b_base64(body))
             except ValueError:
                 mark = ""
             if not mark:
-                raise _library_error("PEM", "bad base64 decode")
-            found += 1
-        if not found:
-            raise _library_error("NO_CERTIFICATE_OR_CRL_FOUND", "no certificate or crl found")
+                raise _library_error("PEM_LIB", "PEM lib")
+
+    def _load_der(self, data):
+        import _eryx_x509
+
+        try:
+            found = _eryx_x509.split(data)
+            authorities = {der: _eryx_x509.is_authority(der) for der in found}
+        except (IndexError, ValueError):
+            nothing = "not enough data: cadata does not contain a certificate"
+            raise _library_error("NOT_ENOUGH_DATA", nothing) from None
+        self._loaded.update(authorities)
 
     def load_cert_chain(self, certfile, keyfile=None, password=None):
         raise PermissionError(
@@ -603,25 +692,44 @@ class _SSLContext:
         raise PermissionError(errno.EPERM, "the sandbox is never a server")
 
     def set_ecdh_curve(self, name, /):
-        pass
+        if not isinstance(name, (str, bytes)):
+            raise TypeError(f"a curve's name is wanted, not {type(name).__name__}")
+        if os.fsdecode(name) not in ("prime256v1", "secp256r1", "secp384r1", "X25519"):
+            raise ValueError(f"unknown elliptic curve name {name!r}")
 
     def set_default_verify_paths(self):
-        pass
+        path = os.environ.get("SSL_CERT_FILE")
+        if path and os.path.isfile(path):
+            try:
+                self.load_verify_locations(path)
+            except OSError:
+                pass
 
     def get_ca_certs(self, binary_form=False):
+        authorities = [der for der, is_authority in self._loaded.items() if is_authority]
         if binary_form:
-            return list(self._loaded)
+            return authorities
         import _eryx_x509
 
-        return [_eryx_x509.describe(der) for der in self._loaded]
+        return [_eryx_x509.describe(der) for der in authorities]
 
     def cert_store_stats(self):
-        return {"x509": len(self._loaded), "crl": 0, "x509_ca": len(self._loaded)}
+        return {"x509": len(self._loaded), "crl": 0, "x509_ca": sum(self._loaded.values())}
 
     def session_stats(self):
         names = ("number", "connect", "connect_good", "connect_renegotiate", "accept",
                  "accept_good", "accept_renegotiate", "hits", "misses", "timeouts", "cache_full")  # fmt: skip
         return dict.fromkeys(names, 0)
+
+
+def _test_decode_cert(path, /):
+    import _eryx_x509
+    import ssl
+
+    with open(path) as file:
+        _, begin, rest = file.read().partition(ssl.PEM_HEADER)
+        body, end, _ = rest.partition(ssl.PEM_FOOTER)
+        return _eryx_x509.describe(ssl.PEM_cert_to_DER_cert(begin + body + end))
 
 
 def get_default_verify_paths():
