@@ -6,13 +6,15 @@
 
 #![expect(clippy::print_stdout, reason = "a test that is skipped says why")]
 
-use crate::peers::{Authority, Server, http, trusting};
+use crate::peers::{Authority, Server, http, sandbox_with, trusting};
 use crate::support::repository;
 use eryx::{Error, NetConfig, NetLimits, ResourceLimits, Sandbox, VolumeMount};
 use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// The folder with the wheels' contents, or none where there is no pip.
@@ -346,14 +348,157 @@ for options in ({'ssl_context': False}, {'ssl_context': ssl.create_default_conte
     assert_eq!(out, "([45, 'ééééééééé', False],)\n22012\n([45, 'ééééééééé', True],)\n22012\n");
 }
 
+const AIOHTTP: &str = r"
+import aiohttp, asyncio, os
+async def main():
+    url = 'https://server.test:PORT'
+    async with aiohttp.ClientSession() as s:
+        for i in range(2):
+            async with s.post(f'{url}/r{i}', json={'a': i}, headers={'X-Key': os.environ['KEY']}) as r:
+                text = await r.text()
+                print(r.status, text.split()[1], 'X-Key: s3cr3t-value' in text, text[-8:])
+        async def body():
+            yield b'first '
+            yield os.environ['KEY'].encode()
+        async with s.put(f'{url}/chunked', data=body()) as r:
+            print((await r.text())[-18:])
+        async def get(path):
+            async with s.get(url + path) as r: return len(await r.read())
+        print(await asyncio.gather(*(get(f'/size/{n}') for n in (1, 1000, 3_000_000))))
+        async with s.get(url + '/to//after') as r: print(r.url.path)
+        try: await s.get('https://example.com/')
+        except aiohttp.ClientConnectorError as e: print('does not allow example.com' in str(e))
+        try: await asyncio.wait_for(s.get(url + '/silent'), 0.1)
+        except TimeoutError: print('timeout')
+asyncio.run(main())
+";
+
 #[tokio::test]
-async fn dnspython_is_refused_clearly() {
+async fn aiohttp() {
     let Some(wheels) = wheels() else { return };
+    let authority = Authority::new();
+    let server = Server::tls(authority.server("server.test"), http);
+    let secret = eryx::Secret::new("KEY", "s3cr3t-value", ["server.test".parse().unwrap()]);
+    let network = trusting(&authority).secret(secret.unwrap().in_body());
+    let out = run(&wheels, network, AIOHTTP, server.port).await;
+    assert_eq!(
+        out,
+        "200 /r0 True {\"a\": 0}\n200 /r1 True {\"a\": 1}\nfirst s3cr3t-value\n\
+         [1, 1000, 3000000]\n/after\nTrue\ntimeout\n"
+    );
+}
+
+/// Answers one question about a name with an address, as a name server does over
+/// TCP.
+fn name_server(mut stream: TcpStream) {
+    let mut length = [0; 2];
+    while stream.read_exact(&mut length).is_ok() {
+        let mut query = vec![0; usize::from(u16::from_be_bytes(length))];
+        stream.read_exact(&mut query).unwrap();
+        // The question ends after the name's last, empty label, a type and a class.
+        let end = 12 + query[12..].iter().position(|byte| *byte == 0).unwrap() + 5;
+        let answer = [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 7];
+        let head = [query[0], query[1], 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0];
+        let reply = [&head[..], &query[12..end], &answer].concat();
+        let length = u16::try_from(reply.len()).unwrap().to_be_bytes();
+        stream.write_all(&[&length[..], &reply].concat()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn dnspython_over_tcp_but_not_udp() {
+    let Some(wheels) = wheels() else { return };
+    let server = Server::tcp(name_server);
     let code = r"
-import dns.message, dns.query
-try: dns.query.udp(dns.message.make_query('example.com', 'A'), '1.1.1.1', timeout=1)
+import asyncio, dns.asyncquery, dns.message, dns.query
+query = dns.message.make_query('example.com', 'A')
+print(dns.query.tcp(query, '127.0.0.1', port=PORT, timeout=9).answer[0])
+async def main(): return await dns.asyncquery.tcp(query, '127.0.0.1', port=PORT, timeout=9)
+print(asyncio.run(main()).answer[0])
+try: dns.query.udp(query, '1.1.1.1', timeout=1)
+except PermissionError as e: print(e.strerror)
+try: dns.query.tcp(query, '192.0.2.1', timeout=1)
 except PermissionError as e: print(e.strerror)
 ";
-    let out = run(&wheels, NetConfig::new().allow("*:*").unwrap(), code, 0).await;
-    assert_eq!(out, "the sandbox has no datagrams and raw sockets: only TCP connections\n");
+    let out = run(&wheels, crate::peers::network(), code, server.port).await;
+    let found = "example.com. 60 IN A 192.0.2.7\n";
+    assert_eq!(
+        out,
+        format!(
+            "{found}{found}the sandbox has no datagrams and raw sockets: only TCP connections\n\
+             Operation not permitted\n"
+        )
+    );
+}
+
+/// Takes mail as RFC 5321 says, after `STARTTLS` in TLS; tells of each message.
+fn mail_server(mut tcp: TcpStream, tls: &Arc<rustls::ServerConfig>, told: &Mutex<Vec<String>>) {
+    tcp.write_all(b"220 here\r\n").unwrap();
+    if mail_session(&mut BufReader::new(&mut tcp), told) {
+        let session = rustls::ServerConnection::new(Arc::clone(tls)).unwrap();
+        let mut stream = rustls::StreamOwned::new(session, tcp);
+        mail_session(&mut BufReader::new(&mut stream), told);
+    }
+}
+
+/// Whether it ended because the client wants TLS.
+fn mail_session<S: Read + Write>(stream: &mut BufReader<S>, told: &Mutex<Vec<String>>) -> bool {
+    let mut line = String::new();
+    while stream.read_line(&mut line).is_ok_and(|length| length > 0) {
+        let verb = line.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
+        let reply = match verb.as_str() {
+            "EHLO" => "250-here\r\n250-STARTTLS\r\n250 AUTH PLAIN",
+            "STARTTLS" => "220 go ahead",
+            "AUTH" => "235 welcome",
+            "DATA" => "354 send it",
+            "QUIT" => "221 bye",
+            "RCPT" if line.contains("nobody") => "550 no such user",
+            _ => "250 ok",
+        };
+        stream.get_mut().write_all(format!("{reply}\r\n").as_bytes()).unwrap();
+        stream.get_mut().flush().unwrap();
+        if verb == "STARTTLS" || verb == "QUIT" {
+            return verb == "STARTTLS";
+        }
+        if verb == "DATA" {
+            let mut message = String::new();
+            while !message.ends_with("\r\n.\r\n") && stream.read_line(&mut message).unwrap() > 0 {}
+            told.lock().unwrap().push(message);
+            stream.get_mut().write_all(b"250 queued\r\n").unwrap();
+            stream.get_mut().flush().unwrap();
+        }
+        line.clear();
+    }
+    false
+}
+
+#[tokio::test]
+async fn smtplib_sends_mail() {
+    let authority = Authority::new();
+    let config = Arc::new(authority.server("mail.test"));
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let messages = Arc::clone(&told);
+    let server = Server::tcp(move |stream| mail_server(stream, &config, &messages));
+    let code = r"
+import smtplib, ssl
+from email.message import EmailMessage
+m = EmailMessage()
+m['From'], m['To'], m['Subject'] = 'a@mail.test', 'b@mail.test', 'Hello'
+m.set_content('First line\n.with a dot\n')
+with smtplib.SMTP('mail.test', PORT, timeout=20) as s:
+    s.starttls(context=ssl.create_default_context())
+    print(s.login('me', 'password'), s.sock.version())
+    print(s.send_message(m))
+    try: s.sendmail('a@mail.test', ['nobody@mail.test'], 'x')
+    except smtplib.SMTPRecipientsRefused as e: print(e.recipients)
+";
+    let out = crate::network::run(&sandbox_with(trusting(&authority)), code, &server).await;
+    assert_eq!(
+        out,
+        "(235, b'welcome') TLSv1.3\n{}\n{'nobody@mail.test': (550, b'no such user')}\n"
+    );
+    let told = told.lock().unwrap();
+    assert_eq!(told.len(), 1);
+    assert!(told[0].contains("Subject: Hello\r\n"), "{told:?}");
+    assert!(told[0].ends_with("First line\r\n..with a dot\r\n.\r\n"), "{told:?}");
 }

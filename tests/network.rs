@@ -5,7 +5,7 @@ use eryx::{Error, NetConfig, NetLimits, Sandbox};
 use std::io::{Read, Write};
 
 /// Runs a program, in which `PORT` stands for a server's port.
-async fn run(sandbox: &Sandbox, code: &str, server: &Server) -> String {
+pub(crate) async fn run(sandbox: &Sandbox, code: &str, server: &Server) -> String {
     let code = code.replace("PORT", &server.port.to_string());
     match sandbox.execute(code).await {
         Ok(output) => output.stdout.into_string(),
@@ -50,6 +50,26 @@ print(s.fileno(), s)
     let out = run(&sandbox_with(network()), code, &server).await;
     let expected = "b'hello' b'he' b'llo'\nb''\nb'one\\n' b'two\\n'\n3 bytearray(b'abc')\n0 True\n";
     assert!(out.starts_with(expected), "{out}");
+}
+
+#[tokio::test]
+async fn the_machines_own_name_is_known() {
+    let code = r"
+import asyncio, socket
+print(socket.gethostbyname(socket.gethostname()), socket.getfqdn())
+print([a[4] for a in socket.getaddrinfo('localhost', 80, type=socket.SOCK_STREAM)])
+async def main():
+    print([a[4][0] for a in await asyncio.get_running_loop().getaddrinfo('localhost', 80)])
+    await asyncio.open_connection('localhost', PORT)
+try: asyncio.run(main())
+except OSError as e: print(e)
+";
+    let server = echo_server();
+    let out = run(&crate::support::sandbox(), code, &server).await;
+    let addresses = "[('127.0.0.1', 80), ('::1', 80, 0, 0)]\n['127.0.0.1', '::1']";
+    let start = format!("127.0.0.1 localhost\n{addresses}\n");
+    assert!(out.starts_with(&start) && out.contains("does not allow 127.0.0.1"), "{out}");
+    assert_eq!(server.accepted(), 0);
 }
 
 #[tokio::test]

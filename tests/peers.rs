@@ -195,11 +195,16 @@ pub(crate) fn echo(stream: &mut dyn Stream) {
 }
 
 /// Answers HTTP requests, one after the other: the body tells what was asked.
-/// `/size/N` answers with so many bytes, `/to/URL` with a redirect.
+/// `/size/N` answers with so many bytes, `/to/URL` with a redirect, `/silent` not
+/// at all.
 pub(crate) fn http(stream: &mut dyn Stream) {
     let mut stream = BufReader::new(stream);
     while let Some(request) = read_request(&mut stream) {
         let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
+        if path == "/silent" {
+            let _ = stream.read(&mut [0]);
+            return;
+        }
         let (status, body) = match path.strip_prefix("/to/") {
             Some(url) => (format!("302 Found\r\nLocation: {url}"), Vec::new()),
             None => match path.strip_prefix("/size/") {

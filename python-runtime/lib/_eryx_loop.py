@@ -77,7 +77,8 @@ class HostEventLoop(asyncio.selector_events.BaseSelectorEventLoop):
         addresses = _eryx_socket.numeric_addresses(host, family, flags)
         if addresses is None:
             operation = _eryx_socket.start_resolve(host)
-            await self._finished(operation)
+            if isinstance(operation, int):
+                await self._finished(operation)
             addresses = _eryx_socket.of_family(_eryx_socket.end_resolve(operation), family)
         return _eryx_socket.address_infos(addresses, port, type, proto, flags, host)
 

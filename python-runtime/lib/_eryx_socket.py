@@ -721,17 +721,27 @@ def _text(host):
     return host if host.isascii() else host.encode("idna").decode("ascii")
 
 
+# What this machine calls itself is known, whether it may be connected to or not.
+_OWN_NAME, _OWN_ADDRESSES = "localhost", ("127.0.0.1", "::1")
+
+
 def start_resolve(host):
-    """Start to look up a name; returns the operation."""
-    _require_network()
+    """Start to look up a name; returns the operation, or the addresses if they are
+    known already."""
+    name = _text(host)
     try:
-        return _eryx_net.resolve(_text(host))
-    except Failure as failure:
-        raise os_error(failure) from None
+        _require_network()
+        return _eryx_net.resolve(name)
+    except (Failure, PermissionError) as error:
+        if name.lower().rstrip(".") == _OWN_NAME:
+            return _OWN_ADDRESSES
+        raise (os_error(error) if isinstance(error, Failure) else error) from None
 
 
 def end_resolve(operation):
     """The addresses that a finished look-up found."""
+    if operation is _OWN_ADDRESSES:
+        return list(operation)
     try:
         return _eryx_net.take_addresses(operation)
     except Failure as failure:
@@ -749,7 +759,8 @@ def resolve(host, family):
             raise gaierror(-9, "Address family for hostname not supported")
         return [text]
     operation = start_resolve(host)
-    _eryx_wait.wait(operation)
+    if operation is not _OWN_ADDRESSES:
+        _eryx_wait.wait(operation)
     return of_family(end_resolve(operation), family)
 
 
@@ -856,7 +867,7 @@ def gethostbyaddr(host, /):
 
 
 def gethostname():
-    return "localhost"
+    return _OWN_NAME
 
 
 def getservbyname(name, protocol=None, /):
