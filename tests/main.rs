@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod asyncio;
+mod bad_servers;
 mod callbacks;
 mod clients;
 mod ends;
