@@ -1,5 +1,6 @@
 //! Networking in the sandbox beside native Python, against servers in this
-//! process. Prints medians; takes no arguments.
+//! process. Prints medians; takes no arguments. Native Python is `python3`, or what
+//! the environment variable `PYTHON` names.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "it is a measurement")]
 
 #[path = "../../../tests/peers.rs"]
@@ -60,7 +61,8 @@ fn script(work: &str, port: u16, roots: &str) -> String {
 }
 
 fn native(code: &str) -> f64 {
-    let ended = Command::new("python3").args(["-c", &format!("{NATIVE}{code}")]).output().unwrap();
+    let python = std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
+    let ended = Command::new(python).args(["-c", &format!("{NATIVE}{code}")]).output().unwrap();
     assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
     String::from_utf8(ended.stdout).unwrap().trim().parse().unwrap()
 }
