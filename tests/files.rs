@@ -381,3 +381,77 @@ async fn databases_in_memory_and_on_a_volume() {
     }
     let _ = exception(&sandbox, "import sqlite3; sqlite3.connect('/none/x.db')").await;
 }
+
+/// What a program does with two connections, one of which is writing.
+const TWO_CONNECTIONS: &str = r"
+import sqlite3
+one = sqlite3.connect(place, timeout=0)
+two = sqlite3.connect(place, timeout=0)
+with one:
+    one.execute('create table t (n)')
+    one.execute('insert into t values (1)')
+one.execute('insert into t values (2)')
+print(two.execute('select * from t').fetchall())
+try:
+    two.execute('insert into t values (3)')
+except sqlite3.OperationalError as error:
+    print(error)
+one.commit()
+print(two.execute('select * from t').fetchall())
+two.execute('insert into t values (4)')
+one.close()
+two.rollback()
+print(two.execute('select count(*) from t').fetchone())
+";
+
+#[tokio::test]
+async fn a_connection_reads_while_another_writes() {
+    let folder = folder();
+    let sandbox = volume(VolumeMount::new(folder.path().join("vol"), "/vol"));
+    for place in ["/data/x.db", "/vol/x.db"] {
+        let code = format!("place = '{place}'\n{TWO_CONNECTIONS}");
+        let seen = "[(1,)]\ndatabase is locked\n[(1,), (2,)]\n(2,)\n";
+        assert_eq!(printed(&sandbox, &code).await, seen);
+    }
+    let left = |name: &str| folder.path().join("vol").join(name).exists();
+    assert!(left("x.db") && !left("x.db-journal") && !left("x.db.lock"));
+}
+
+#[tokio::test]
+async fn a_run_that_ends_in_a_transaction_locks_nobody_out() {
+    let storage = Arc::new(InMemoryStorage::new());
+    let sandbox = over(&storage);
+    let begin = "import os, sqlite3\nc = sqlite3.connect('/data/x.db')\n\
+                 with c: c.execute('create table t (n)'); c.execute('insert into t values (1)')\n\
+                 c.execute('pragma cache_size = 1')\n\
+                 c.executemany('insert into t values (?)', [(str(n) * 100,) for n in range(5000)])\n\
+                 print(os.path.exists('/data/x.db-journal'), os.stat('/data/x.db').st_size > 100000)";
+    assert_eq!(printed(&sandbox, begin).await, "True True\n");
+    // What was half written is taken back.
+    let read = "import sqlite3; c = sqlite3.connect('/data/x.db', timeout=0)\n\
+                with c: c.execute('insert into t values (2)')\n\
+                print(c.execute('select * from t').fetchall())";
+    assert_eq!(printed(&sandbox, read).await, "[(1,), (2,)]\n");
+}
+
+/// Programs that run at the same time are kept apart by lock files, if all of
+/// them ask for those.
+#[tokio::test]
+async fn two_sessions_share_a_database_with_lock_files() {
+    let storage = Arc::new(InMemoryStorage::new());
+    let sandbox = over(&storage);
+    let (one, two) = (sandbox.session().await.unwrap(), sandbox.session().await.unwrap());
+    let open = "import sqlite3\nc = sqlite3.connect('file:/data/x.db?vfs=unix-dotfile', uri=True, timeout=0)";
+    for session in [&one, &two] {
+        session.execute(open).await.unwrap();
+    }
+    one.execute("with c: c.execute('create table t (n)')").await.unwrap();
+    one.execute("c.execute('insert into t values (1)')").await.unwrap();
+    let read = "try: print(c.execute('select * from t').fetchall())\n\
+                except sqlite3.OperationalError as error: print(error)";
+    let seen = two.execute(read).await.unwrap();
+    assert_eq!(seen.stdout.to_string(), "database is locked\n");
+    one.execute("c.commit()").await.unwrap();
+    let seen = two.execute(read).await.unwrap();
+    assert_eq!(seen.stdout.to_string(), "[(1,)]\n");
+}

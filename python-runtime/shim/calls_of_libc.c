@@ -1,5 +1,7 @@
 /* libc's calls to WASI, in libc's stead: some go by another name here, so that
-   shim/files.c and shim/clock.c can stand before them. */
+   shim/files.c and shim/clock.c can stand before them. So does `fcntl`, for
+   shim/record_locks.c. */
+#define fcntl eryx_libc_fcntl
 #define __wasi_clock_time_get eryx_libc_clock_time_get
 #define __wasi_fd_fdstat_get eryx_libc_fd_fdstat_get
 #define __wasi_fd_fdstat_set_flags eryx_libc_fd_fdstat_set_flags
@@ -18,3 +20,4 @@
 
 #pragma clang diagnostic ignored "-Weverything"
 #include "libc-bottom-half/sources/__wasilibc_real.c"
+#include "libc-bottom-half/cloudlibc/src/libc/fcntl/fcntl.c"

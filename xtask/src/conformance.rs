@@ -25,7 +25,7 @@ struct Report {
 
 pub(crate) fn conformance(repository: &Path, wanted: &[String]) -> Result<()> {
     runtime::build(repository)?;
-    watch(cargo(repository).args(["build", "--quiet", "--package", "eryx-cli"]))?;
+    watch(cargo(repository).args(["build", "--quiet", "--workspace", "--bin", "eryx"]))?;
     let suite = Suite {
         program: repository.join(format!("target/debug/eryx{}", std::env::consts::EXE_SUFFIX)),
         runner: repository.join("tests/conformance/runner.py"),

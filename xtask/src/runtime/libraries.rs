@@ -205,6 +205,9 @@ fn sqlite(source: &Path) -> Library {
             "-DSQLITE_OMIT_LOAD_EXTENSION",
             "-DSQLITE_OMIT_WAL",
             "-DSQLITE_MAX_MMAP_SIZE=0",
+            // Its own choice for WASI, lock files, keeps a program's connections
+            // from each other. Record locks: shim/record_locks.c.
+            "-DSQLITE_DEFAULT_UNIX_VFS=\"unix\"",
             "-DHAVE_USLEEP=1",
             "-DHAVE_ISNAN",
             "-DLONGDOUBLE_TYPE=double",

@@ -14,6 +14,7 @@ const STEP: Step = Step { name: "module", what: "link CPython with the shim", se
 /// Files of the shim that define functions of libc, those that others use first.
 const INSTEAD_OF_LIBC: &[&str] = &[
     "calls_of_libc.c",
+    "record_locks.c",
     "clock.c",
     "files.c",
     "malloc.c",

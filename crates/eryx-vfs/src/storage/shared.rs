@@ -4,6 +4,10 @@ use std::sync::Arc;
 
 /// A storage with several owners: clones lead to the same files.
 ///
+/// Guests that run at the same time have no locks to keep them from each other's
+/// files, as WASI has none. For a SQLite database that one of them writes all have to
+/// ask for lock files: `file:/data/x.db?vfs=unix-dotfile`.
+///
 /// ```
 /// use eryx_vfs::{ArcStorage, InMemoryStorage, StorageFiles};
 ///
