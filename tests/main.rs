@@ -23,3 +23,4 @@ mod spellings;
 mod support;
 mod threats;
 mod tracing;
+mod values;

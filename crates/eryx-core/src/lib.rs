@@ -31,6 +31,14 @@ mod enter;
 mod error;
 mod execution;
 mod executor;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what is found is told by panicking"
+)]
+pub mod fuzzing;
 mod host;
 mod idle;
 mod image;

@@ -24,12 +24,17 @@
 //! Every path, length and name of the guest is checked before it is used, and
 //! what would take memory or disk is charged against a limit before it does.
 
-#[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-mod agreement;
 mod ctx;
 mod descriptor;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what is found is told by panicking"
+)]
+pub mod fuzzing;
 mod host;
 mod known;
 mod listing;

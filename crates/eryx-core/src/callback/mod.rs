@@ -2,12 +2,15 @@
 
 mod calls;
 mod dynamic;
+mod json;
 mod request;
 mod set;
 mod typed;
 
 pub(crate) use calls::{Calls, Encoded, Progress};
 pub use dynamic::DynamicCallback;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use json::check;
 pub use request::CallbackRequest;
 pub use set::{Callbacks, HostCallbackInfo};
 pub use typed::TypedCallback;

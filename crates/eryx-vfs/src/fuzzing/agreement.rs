@@ -1,5 +1,6 @@
-//! Random operations do the same in memory as in a directory of the host.
+//! Operations do the same in memory as in a directory of the host.
 
+use super::input::Input;
 use crate::descriptor::Descriptor;
 use crate::open::Open;
 use crate::place::Place;
@@ -8,12 +9,11 @@ use crate::storage::{FileKind, StorageFiles};
 use crate::{
     ArcStorage, FsError, FsResult, HybridVfsCtx, InMemoryStorage, MountTable, VolumeMount,
 };
-use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 #[derive(Debug, Clone)]
-enum Op {
+pub(crate) enum Op {
     Create { path: String, exclusive: bool },
     Write { path: String, offset: u64, length: usize },
     Append { path: String, length: usize },
@@ -30,36 +30,45 @@ enum Op {
     List(String),
 }
 
-fn path() -> impl Strategy<Value = String> {
-    let name = prop_oneof![4 => "[abc]", 1 => Just("..".to_owned()), 1 => Just(".".to_owned())];
-    (prop::collection::vec(name, 1..4), prop::bool::weighted(0.1)).prop_map(|(names, slash)| {
-        let names = names.join("/");
-        // Leading upwards differs on purpose: see `the_way_up_ends_at_the_root`.
-        let names = if names.starts_with("..") { format!("a/{names}") } else { names };
-        if slash { names + "/" } else { names }
-    })
+pub(crate) fn decode(input: &mut Input<'_>) -> Vec<Op> {
+    let mut ops = Vec::new();
+    while !input.is_empty() && ops.len() < 100 {
+        ops.push(decode_one(input));
+    }
+    ops
 }
 
-fn operation() -> impl Strategy<Value = Op> {
-    let target = prop_oneof!["[abc]", Just("b/c".to_owned()), Just("./a".to_owned())];
-    prop_oneof![
-        4 => (path(), any::<bool>()).prop_map(|(path, exclusive)| Op::Create { path, exclusive }),
-        3 => (path(), 0..200_000_u64, 0..100_usize)
-            .prop_map(|(path, offset, length)| Op::Write { path, offset, length }),
-        1 => (path(), 0..100_usize).prop_map(|(path, length)| Op::Append { path, length }),
-        1 => (path(), 0..200_000_u64).prop_map(|(path, size)| Op::Cut { path, size }),
-        2 => (path(), 0..200_000_u64, 0..300_u64)
-            .prop_map(|(path, offset, length)| Op::Read { path, offset, length }),
-        4 => path().prop_map(Op::MakeDir),
-        2 => (target, path()).prop_map(|(to, path)| Op::Symlink { to, path }),
-        2 => (path(), path()).prop_map(|(path, new)| Op::Link { path, new }),
-        2 => path().prop_map(Op::Unlink),
-        2 => path().prop_map(Op::RemoveDir),
-        4 => (path(), path()).prop_map(|(path, new)| Op::Rename { path, new }),
-        2 => (path(), any::<bool>()).prop_map(|(path, follow)| Op::Stat { path, follow }),
-        1 => path().prop_map(Op::ReadLink),
-        2 => path().prop_map(Op::List),
-    ]
+fn decode_one(input: &mut Input<'_>) -> Op {
+    let what = input.byte();
+    let path = decode_path(input);
+    match what % 14 {
+        0 => Op::Create { path, exclusive: input.flag() },
+        1 => Op::Write { path, offset: input.offset(), length: usize::from(input.byte()) },
+        2 => Op::Append { path, length: usize::from(input.byte()) },
+        3 => Op::Cut { path, size: input.offset() },
+        4 => Op::Read { path, offset: input.offset(), length: u64::from(input.byte()) },
+        5 => Op::MakeDir(path),
+        6 => Op::Symlink { to: input.pick(&["a", "b", "c", "b/c", "./a"]).to_owned(), path },
+        7 => Op::Link { path, new: decode_path(input) },
+        8 => Op::Unlink(path),
+        9 => Op::RemoveDir(path),
+        10 => Op::Rename { path, new: decode_path(input) },
+        11 => Op::Stat { path, follow: input.flag() },
+        12 => Op::ReadLink(path),
+        _ => Op::List(path),
+    }
+}
+
+fn decode_path(input: &mut Input<'_>) -> String {
+    let names: Vec<_> = (0..=input.byte() % 3)
+        .map(|_| input.pick(&["a", "b", "c", "a", "b", "c", "..", "."]))
+        .collect();
+    anchored(names.join("/"))
+}
+
+/// Leading upwards differs on purpose: see `the_way_up_ends_at_the_root`.
+fn anchored(path: String) -> String {
+    if path.starts_with("..") { format!("a/{path}") } else { path }
 }
 
 /// What an operation shows of the tree, without times and numbers.
@@ -172,7 +181,7 @@ fn check_usage(storage: &InMemoryStorage) {
     assert_eq!((usage.bytes, usage.nodes), (bytes, nodes));
 }
 
-fn compare(ops: &[Op]) {
+pub(crate) fn compare(ops: &[Op]) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let storage = Arc::new(InMemoryStorage::new());
@@ -203,22 +212,58 @@ fn compare(ops: &[Op]) {
     assert_eq!(storage.usage(), crate::StorageUsage::default());
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
-    #[test]
-    fn memory_and_host_agree(ops in prop::collection::vec(operation(), 1..60)) {
-        compare(&ops);
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
 
-#[test]
-fn the_way_up_ends_at_the_root() {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(async {
-        let ctx = HybridVfsCtx::new(&MountTable::default());
-        let root = ctx.root().unwrap();
-        let known = ctx.stat_at(&root, "../../data/../..", true).await.unwrap();
-        assert_eq!(known.id, ctx.stat(&root).await.unwrap().id);
-        assert_eq!(ctx.stat_at(&root, "nothing/..", true).await.err(), Some(FsError::NoEntry));
-    });
+    fn path() -> impl Strategy<Value = String> {
+        let name = prop_oneof![4 => "[abc]", 1 => Just("..".to_owned()), 1 => Just(".".to_owned())];
+        (prop::collection::vec(name, 1..4), prop::bool::weighted(0.1)).prop_map(|(names, slash)| {
+            let names = anchored(names.join("/"));
+            if slash { names + "/" } else { names }
+        })
+    }
+
+    fn operation() -> impl Strategy<Value = Op> {
+        let target = prop_oneof!["[abc]", Just("b/c".to_owned()), Just("./a".to_owned())];
+        prop_oneof![
+            4 => (path(), any::<bool>()).prop_map(|(path, exclusive)| Op::Create { path, exclusive }),
+            3 => (path(), 0..200_000_u64, 0..100_usize)
+                .prop_map(|(path, offset, length)| Op::Write { path, offset, length }),
+            1 => (path(), 0..100_usize).prop_map(|(path, length)| Op::Append { path, length }),
+            1 => (path(), 0..200_000_u64).prop_map(|(path, size)| Op::Cut { path, size }),
+            2 => (path(), 0..200_000_u64, 0..300_u64)
+                .prop_map(|(path, offset, length)| Op::Read { path, offset, length }),
+            4 => path().prop_map(Op::MakeDir),
+            2 => (target, path()).prop_map(|(to, path)| Op::Symlink { to, path }),
+            2 => (path(), path()).prop_map(|(path, new)| Op::Link { path, new }),
+            2 => path().prop_map(Op::Unlink),
+            2 => path().prop_map(Op::RemoveDir),
+            4 => (path(), path()).prop_map(|(path, new)| Op::Rename { path, new }),
+            2 => (path(), any::<bool>()).prop_map(|(path, follow)| Op::Stat { path, follow }),
+            1 => path().prop_map(Op::ReadLink),
+            2 => path().prop_map(Op::List),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+        #[test]
+        fn memory_and_host_agree(ops in prop::collection::vec(operation(), 1..60)) {
+            compare(&ops);
+        }
+    }
+
+    #[test]
+    fn the_way_up_ends_at_the_root() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let ctx = HybridVfsCtx::new(&MountTable::default());
+            let root = ctx.root().unwrap();
+            let known = ctx.stat_at(&root, "../../data/../..", true).await.unwrap();
+            assert_eq!(known.id, ctx.stat(&root).await.unwrap().id);
+            assert_eq!(ctx.stat_at(&root, "nothing/..", true).await.err(), Some(FsError::NoEntry));
+        });
+    }
 }
