@@ -77,3 +77,22 @@ async fn what_there_is_not_says_so() {
         ("NotImplementedError", "the sandbox has no signals")
     );
 }
+
+#[tokio::test]
+async fn a_loop_that_runs_refuses_to_run_and_leaves_the_coroutine() {
+    let code = r#"
+import asyncio, inspect
+await asyncio.sleep(0)
+async def inner():
+    pass
+coroutine = inner()
+try:
+    asyncio.get_running_loop().run_until_complete(coroutine)
+except RuntimeError as error:
+    print(error)
+print(inspect.getcoroutinestate(coroutine), len(asyncio.all_tasks()))
+coroutine.close()
+"#;
+    let expected = "This event loop is already running\nCORO_CREATED 1\n";
+    assert_eq!(stdout(code).await, expected);
+}

@@ -44,7 +44,14 @@ class HostEventLoop(asyncio.selector_events.BaseSelectorEventLoop):
         self._stop = None
 
     def run_until_complete(self, future):
+        # A coroutine that is refused stays as it is.
+        self._check_closed()
+        self._check_running()
+        is_own = not asyncio.isfuture(future)
         future = asyncio.ensure_future(future, loop=self)
+        if is_own:
+            # Nobody else can see whether it has ended, or how.
+            future._log_destroy_pending = False
         outer, self._main = self._main, future
         try:
             return super().run_until_complete(future)
@@ -52,6 +59,10 @@ class HostEventLoop(asyncio.selector_events.BaseSelectorEventLoop):
             if self._stop is None:
                 raise
             raise self._stop.with_traceback(cancelled.__traceback__) from None
+        except BaseException:
+            if is_own and future.done() and not future.cancelled():
+                future.exception()
+            raise
         finally:
             self._main, self._stop = outer, None
 
