@@ -60,3 +60,29 @@ pub(crate) async fn times_out(code: &str) -> ExecutionOutput {
     assert!(took < Duration::from_secs(5), "stopped late, after {took:?}");
     *stopped.output
 }
+
+/// What the kernel says of this process.
+#[cfg(target_os = "linux")]
+pub(crate) mod process {
+    use std::fs;
+
+    /// Its memory, of what it shares its part: PSS.
+    pub(crate) fn memory_kib() -> u64 {
+        let all = fs::read_to_string("/proc/self/smaps_rollup").unwrap();
+        let line = all.lines().find(|line| line.starts_with("Pss:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    pub(crate) fn threads() -> usize {
+        fs::read_dir("/proc/self/task").unwrap().count()
+    }
+
+    /// Open files and sockets.
+    pub(crate) fn handles() -> usize {
+        fs::read_dir("/proc/self/fd").unwrap().count()
+    }
+
+    pub(crate) fn mappings() -> usize {
+        fs::read_to_string("/proc/self/maps").unwrap().lines().count()
+    }
+}

@@ -54,7 +54,7 @@ impl<T: RuntimeView> Body<T> {
                     limits.memory_bytes
                 )));
             }
-            Err(error) => return Err(Error::Instantiation(error)),
+            Err(error) => return Err(linked.engine.refusal(error)),
         };
         let sandbox = linked.exports.load(&mut store, &instance).map_err(Error::Instantiation)?;
         let memory = instance.get_typed_func(&mut store, linked.memory);
@@ -62,7 +62,7 @@ impl<T: RuntimeView> Body<T> {
         let (memory, write) =
             (memory.map_err(Error::Instantiation)?, write.map_err(Error::Instantiation)?);
         let places = sandbox.eryx_runtime_image().call_begin(&mut store).await;
-        let places = places.map_err(Error::Instantiation)?;
+        let places = places.map_err(|error| linked.engine.refusal(error))?;
         Ok(Self { store, sandbox, memory, write, places, uses: 0 })
     }
 

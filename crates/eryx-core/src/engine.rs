@@ -1,6 +1,9 @@
 use crate::Error;
 use crate::ticker::{Ticker, Ticking};
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolConcurrencyLimitError,
+    PoolingAllocationConfig,
+};
 
 /// The WebAssembly stack of a run. Deep recursion in Python ends in a
 /// `RecursionError` well before it; see `docs/decisions/0003-stack.md`.
@@ -8,9 +11,6 @@ pub(crate) const WASM_STACK: usize = 4 << 20;
 
 /// The stack of host and guest together, on which a run lives.
 const ASYNC_STACK: usize = 5 << 20;
-
-/// How many interpreters can live at once in one engine.
-const INSTANCES: u32 = 1000;
 
 /// Dirty pages of an instance that are kept, reset, for the next one.
 const KEEP_RESIDENT: usize = 4 << 20;
@@ -21,32 +21,75 @@ const KEEP_RESIDENT: usize = 4 << 20;
 pub struct PythonEngine {
     engine: Engine,
     ticker: Ticker,
+    instances: u32,
 }
 
 impl PythonEngine {
-    /// Sets up an engine and its clock thread.
+    /// How many interpreters can live at once in an engine, unless it is told
+    /// otherwise.
+    pub const INSTANCES: u32 = 2500;
+
+    /// Sets up an engine and its clock thread, with places for
+    /// [`INSTANCES`](Self::INSTANCES) interpreters.
     ///
     /// # Errors
     /// [`Error::WasmEngine`] if the machine is not one that wasmtime supports
     /// or has not the address space for the pool of instances.
     pub fn new() -> Result<Self, Error> {
-        Self::with(&config())
+        Self::with_instances(Self::INSTANCES)
     }
 
-    /// Sets up an engine that counts the fuel its guests use, with its own clock.
+    /// As [`new`](Self::new), with places for so many interpreters, from 1 to
+    /// 30,000. Each place takes 4 GiB of address space, of which there are 128
+    /// TiB on most machines, and no memory before it is used. A live one has some
+    /// 10 of the 65,530 mappings that Linux gives a process unless
+    /// `vm.max_map_count` is raised.
     ///
     /// # Errors
-    /// As [`new`](Self::new).
-    pub(crate) fn metered() -> Result<Self, Error> {
-        let mut config = config();
-        config.consume_fuel(true);
-        Self::with(&config)
+    /// As [`new`](Self::new); [`Error::Config`] for another number.
+    ///
+    /// ```no_run
+    /// # fn example(source: eryx_core::RuntimeSource) -> Result<(), eryx_core::Error> {
+    /// use eryx_core::{ExecutorBuilder, MinimalState, PythonEngine};
+    ///
+    /// let engine = PythonEngine::with_instances(10_000)?;
+    /// let executor = ExecutorBuilder::new(source).engine(engine).build(MinimalState::new)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_instances(instances: u32) -> Result<Self, Error> {
+        Self::with(&config(instances)?, instances)
     }
 
-    fn with(config: &Config) -> Result<Self, Error> {
+    /// Sets up an engine that counts the fuel its guests use, with its own clock
+    /// and its own places.
+    ///
+    /// # Errors
+    /// As [`with_instances`](Self::with_instances).
+    pub(crate) fn metered(instances: u32) -> Result<Self, Error> {
+        let mut config = config(instances)?;
+        config.consume_fuel(true);
+        Self::with(&config, instances)
+    }
+
+    fn with(config: &Config, instances: u32) -> Result<Self, Error> {
         let engine = Engine::new(config).map_err(Error::WasmEngine)?;
         let ticker = Ticker::start(&engine).map_err(|error| Error::WasmEngine(error.into()))?;
-        Ok(Self { engine, ticker })
+        Ok(Self { engine, ticker, instances })
+    }
+
+    /// How many interpreters can live in it at once.
+    pub fn instances(&self) -> u32 {
+        self.instances
+    }
+
+    /// Why an interpreter could not be started.
+    pub(crate) fn refusal(&self, error: wasmtime::Error) -> Error {
+        if error.is::<PoolConcurrencyLimitError>() {
+            Error::Full { limit: self.instances }
+        } else {
+            Error::Instantiation(error)
+        }
     }
 
     /// The engine itself.
@@ -60,7 +103,15 @@ impl PythonEngine {
     }
 }
 
-fn config() -> Config {
+/// More would not fit into the address space.
+const MOST_INSTANCES: u32 = 30_000;
+
+fn config(instances: u32) -> Result<Config, Error> {
+    if !(1..=MOST_INSTANCES).contains(&instances) {
+        return Err(Error::Config(format!(
+            "an engine cannot have places for {instances} interpreters: 1 to {MOST_INSTANCES}"
+        )));
+    }
     let mut config = Config::new();
     config
         .epoch_interruption(true)
@@ -69,20 +120,20 @@ fn config() -> Config {
         // The image is some 20 MB: with a lower limit it would be copied at
         // each start instead of mapped.
         .memory_guaranteed_dense_image_size(64 << 20)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
-    config
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
+    Ok(config)
 }
 
-fn pool() -> PoolingAllocationConfig {
+fn pool(instances: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::default();
-    pool.total_component_instances(INSTANCES)
-        .total_memories(INSTANCES)
-        .total_stacks(INSTANCES)
+    pool.total_component_instances(instances)
+        .total_memories(instances)
+        .total_stacks(instances)
         // The interpreter, the WASI adapter and two small modules between them.
         .max_core_instances_per_component(8)
-        .total_core_instances(INSTANCES * 8)
+        .total_core_instances(instances * 8)
         .max_tables_per_component(8)
-        .total_tables(INSTANCES * 4)
+        .total_tables(instances * 4)
         .table_elements(20_000)
         .max_component_instance_size(16 << 20)
         .max_core_instance_size(16 << 20)

@@ -121,7 +121,19 @@ pub enum Error {
     #[error("the WebAssembly engine could not be set up")]
     WasmEngine(#[source] wasmtime::Error),
 
-    /// No instance could be had: too many live at once, or no address space.
+    /// As many interpreters live as the engine has places for: runs, sessions,
+    /// and those that wait in a pool.
+    #[error(
+        "all {limit} places for interpreters are taken: end a session, wait for a run to end, or \
+         set up an engine with more places"
+    )]
+    Full {
+        /// How many places there are: see
+        /// [`PythonEngine::with_instances`](crate::PythonEngine::with_instances).
+        limit: u32,
+    },
+
+    /// No instance could be had: no memory for it, or no mappings left.
     #[error("no interpreter could be started")]
     Instantiation(#[source] wasmtime::Error),
 }

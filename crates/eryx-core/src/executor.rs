@@ -67,7 +67,7 @@ impl<T: RuntimeView> PythonExecutor<T> {
     ///
     /// # Errors
     /// [`Error::Config`] if the memory is too little to start in,
-    /// [`Error::Instantiation`] if there are too many interpreters.
+    /// [`Error::Full`] if there are too many interpreters.
     pub async fn start(&self, limits: &ResourceLimits) -> Result<Interpreter<T>, Error> {
         Interpreter::start(self, limits, None, true).await
     }
@@ -179,7 +179,7 @@ impl<T: RuntimeView> Inner<T> {
     fn load_metered(&self) -> Result<(), Error> {
         let _one_compiles = self.compiling.lock().unwrap_or_else(PoisonError::into_inner);
         if self.metered.get().is_none() {
-            let engine = PythonEngine::metered()?;
+            let engine = PythonEngine::metered(self.plain.engine.instances())?;
             let linked = Linked::new(
                 engine,
                 &self.source,
@@ -230,7 +230,9 @@ impl ExecutorBuilder {
         }
     }
 
-    /// Shares an engine, and with it the clock and the pool of instances.
+    /// Shares an engine, and with it the clock and the places for interpreters;
+    /// or takes one with more places: [`PythonEngine::with_instances`]. Runs that
+    /// count fuel have an engine beside it, with as many places.
     pub fn engine(mut self, engine: PythonEngine) -> Self {
         self.engine = Some(engine);
         self

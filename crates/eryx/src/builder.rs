@@ -3,8 +3,8 @@ use crate::network::NetworkSetup;
 use crate::state::World;
 use crate::{Sandbox, SandboxState, runtime};
 use eryx_core::{
-    Callback, Callbacks, CompileEvent, Error, PythonExecutor, ResourceLimits, RunOptions,
-    RuntimeSource,
+    Callback, Callbacks, CompileEvent, Error, PythonEngine, PythonExecutor, ResourceLimits,
+    RunOptions, RuntimeSource,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use std::sync::Arc;
 /// | setting | default |
 /// |---|---|
 /// | runtime | the one built into the program |
+/// | interpreters at once | [`PythonEngine::INSTANCES`], in the whole process |
 /// | limits | [`ResourceLimits::default`] |
 /// | file name | `main.py` |
 /// | arguments | none |
@@ -24,6 +25,7 @@ use std::sync::Arc;
 #[must_use = "nothing is loaded before `build`"]
 pub struct SandboxBuilder {
     runtime: Runtime,
+    instances: Option<u32>,
     options: RunOptions,
     callbacks: Vec<Arc<dyn Callback>>,
     pub(crate) files: FilesSetup,
@@ -42,6 +44,7 @@ impl SandboxBuilder {
         let options = RunOptions::default();
         Self {
             runtime: Runtime::Embedded,
+            instances: None,
             options,
             callbacks: Vec::new(),
             files: FilesSetup::default(),
@@ -59,6 +62,15 @@ impl SandboxBuilder {
     /// Uses a runtime that is loaded already.
     pub fn executor(mut self, executor: PythonExecutor<SandboxState>) -> Self {
         self.runtime = Runtime::Loaded(executor);
+        self
+    }
+
+    /// Gives the sandbox an engine of its own with places for so many
+    /// interpreters: see [`PythonEngine::with_instances`]. Without this all
+    /// sandboxes in a process share one. Has no effect on an
+    /// [`executor`](Self::executor) that is loaded already.
+    pub fn instances(mut self, most: u32) -> Self {
+        self.instances = Some(most);
         self
     }
 
@@ -127,10 +139,14 @@ impl SandboxBuilder {
         self.options.callbacks = Callbacks::new(self.callbacks)?;
         let mounts = self.files.open()?;
         let reach = self.network.open(&mut self.options.environment)?;
-        let executor = match self.runtime {
-            Runtime::Embedded => runtime::embedded(self.notice)?,
-            Runtime::Loaded(executor) => executor,
-            Runtime::From(source) => runtime::load(source, self.notice)?,
+        let engine = self.instances.map(PythonEngine::with_instances).transpose()?;
+        let executor = match (self.runtime, engine) {
+            (Runtime::Embedded, None) => runtime::embedded(self.notice)?,
+            (Runtime::Embedded, engine) => {
+                runtime::load(runtime::built_in()?, engine, self.notice)?
+            }
+            (Runtime::Loaded(executor), _) => executor,
+            (Runtime::From(source), engine) => runtime::load(source, engine, self.notice)?,
         };
         let world = World { mounts, reach };
         Ok(Sandbox::new(world.executor(&executor), world, self.options))

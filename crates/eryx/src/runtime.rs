@@ -2,7 +2,9 @@
 
 use crate::SandboxState;
 use crate::network::EXTENSIONS;
-use eryx_core::{CompileEvent, Error, ExecutorBuilder, PythonExecutor, RuntimeSource};
+use eryx_core::{
+    CompileEvent, Error, ExecutorBuilder, PythonEngine, PythonExecutor, RuntimeSource,
+};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 static LOADED: OnceLock<PythonExecutor<SandboxState>> = OnceLock::new();
@@ -26,16 +28,23 @@ pub(crate) fn embedded(
     if let Some(executor) = LOADED.get() {
         return Ok(executor.clone());
     }
-    let executor = load(BUILT_IN.ok_or(Error::RuntimeMissing)?, notice)?;
+    let executor = load(built_in()?, None, notice)?;
     Ok(LOADED.get_or_init(|| executor).clone())
 }
 
-/// Loads a runtime with all that a sandbox links.
+pub(crate) fn built_in() -> Result<RuntimeSource, Error> {
+    BUILT_IN.ok_or(Error::RuntimeMissing)
+}
+
+/// Loads a runtime with all that a sandbox links, for this engine or one of its
+/// own.
 pub(crate) fn load(
     source: RuntimeSource,
+    engine: Option<PythonEngine>,
     notice: impl Fn(CompileEvent) + 'static,
 ) -> Result<PythonExecutor<SandboxState>, Error> {
     let builder = ExecutorBuilder::new(source).on_compile(notice);
+    let builder = engine.into_iter().fold(builder, ExecutorBuilder::engine);
     EXTENSIONS
         .iter()
         .fold(builder, |builder, package| builder.extension(*package))
