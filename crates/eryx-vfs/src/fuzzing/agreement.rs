@@ -6,9 +6,7 @@ use crate::open::Open;
 use crate::place::Place;
 use crate::real::OpenHow;
 use crate::storage::{FileKind, StorageFiles};
-use crate::{
-    ArcStorage, FsError, FsResult, HybridVfsCtx, InMemoryStorage, MountTable, VolumeMount,
-};
+use crate::{ArcStorage, FsResult, HybridVfsCtx, InMemoryStorage, MountTable, VolumeMount};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -215,6 +213,7 @@ pub(crate) fn compare(ops: &[Op]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::FsError;
     use proptest::prelude::*;
 
     fn path() -> impl Strategy<Value = String> {

@@ -9,7 +9,7 @@ pub use files::StorageFiles;
 pub use memory::{InMemoryStorage, StorageLimits, StorageSnapshot, StorageUsage};
 pub use shared::ArcStorage;
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 pub(crate) fn node_at(storage: &impl VfsStorage, path: &str) -> NodeId {
     files::find(storage, &format!("{path}/")).unwrap()
