@@ -80,7 +80,7 @@ async fn what_there_is_not_says_so() {
 
 #[tokio::test]
 async fn a_loop_that_runs_refuses_to_run_and_leaves_the_coroutine() {
-    let code = r#"
+    let code = r"
 import asyncio, inspect
 await asyncio.sleep(0)
 async def inner():
@@ -92,7 +92,7 @@ except RuntimeError as error:
     print(error)
 print(inspect.getcoroutinestate(coroutine), len(asyncio.all_tasks()))
 coroutine.close()
-"#;
+";
     let expected = "This event loop is already running\nCORO_CREATED 1\n";
     assert_eq!(stdout(code).await, expected);
 }
