@@ -57,17 +57,36 @@ async fn a_used_instance_is_byte_for_byte_as_new() {
         return;
     }
     let limits = ResourceLimits::default();
-    let executor = builder().build(MinimalState::new).unwrap();
-    // Of a clock that is its own, each capture notes the same time.
-    let start = async || executor.start_seeded(&limits, Seed(1)).await.unwrap();
-    let new = start().await.capture(&<_>::default()).await.unwrap();
     for code in PROGRAMS {
+        let executor = builder().build(MinimalState::new).unwrap();
+        // Of a clock that is its own, each capture notes the same time.
+        let start = async || executor.start_seeded(&limits, Seed(1)).await.unwrap();
+        let new = start().await.capture(&<_>::default()).await.unwrap();
         run(&executor, code).await;
         assert_eq!(executor.idle_instances(), 1, "{code}");
         let mut again = start().await;
         assert_eq!(executor.idle_instances(), 0, "{code}");
         let image = again.capture(&<_>::default()).await.unwrap();
         assert!(image == new, "{code}: {:?} instead of {:?}", image.pages(), new.pages());
+    }
+}
+
+#[tokio::test]
+async fn an_instance_wears_with_what_is_written_over() {
+    if !can_recycle() {
+        return;
+    }
+    let executor = executor().await;
+    run(&executor, "kept = [bytes([n % 256]) * 100 for n in range(4000)]").await;
+    let mut uses = 0;
+    while executor.idle_instances() == 1 {
+        run(&executor, "x = 1").await;
+        uses += 1;
+    }
+    assert!((1..20).contains(&uses), "{uses}");
+    for _ in 0..100 {
+        run(&executor, "x = 1").await;
+        assert_eq!(executor.idle_instances(), 1);
     }
 }
 
