@@ -1,103 +1,60 @@
-//! What a developer of eryx runs: `cargo xtask --help` lists it.
+//! `cargo xtask`: compiles the tasks, while Cargo shows how far it is, and starts
+//! the one that was asked for. The tasks stand on wasmtime, which takes minutes
+//! to compile; this program takes none.
 #![expect(clippy::print_stderr, reason = "it is a command-line program")]
-#![expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the figures are for progress bars"
-)]
 
-mod bench;
-mod cache;
-mod cargo;
-mod ci;
-mod command;
-mod conformance;
-mod key;
-mod progress;
-mod run;
-mod runtime;
-mod workshop;
-
-use anyhow::{Context, Result};
-use clap::{Parser, Subcommand};
+use std::env;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
-
-#[derive(Parser)]
-#[command(name = "cargo xtask", about = "Builds the guest runtime and checks the project")]
-struct Arguments {
-    #[command(subcommand)]
-    task: Task,
-}
-
-#[derive(Subcommand)]
-enum Task {
-    /// Compile CPython and the shim to the component that eryx runs.
-    BuildRuntime {
-        /// Build twice in empty folders and compare the results byte for byte.
-        #[arg(long)]
-        verify: bool,
-    },
-    /// Run a Python file in the sandbox, building first what is missing.
-    Run {
-        /// What `eryx run` takes: options, then a file, `-c` and code, or `-`.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
-        arguments: Vec<String>,
-    },
-    /// Measure, beside the other sandboxes if they are installed.
-    Bench {
-        /// The native Python that ratios are taken against.
-        #[arg(long, value_name = "PYTHON")]
-        reference: Option<PathBuf>,
-        /// The folder with the peers' runner, `run_all.py`.
-        #[arg(long, value_name = "FOLDER", requires = "peers_dir")]
-        peers_runner: Option<PathBuf>,
-        /// The folder where the runner's `install.sh` put the peers.
-        #[arg(long, value_name = "FOLDER", requires = "peers_runner")]
-        peers_dir: Option<PathBuf>,
-    },
-    /// Run CPython's own tests inside the sandbox and list what came of them.
-    Conformance {
-        /// Parts of the names of modules; all of them if none is named.
-        modules: Vec<String>,
-    },
-    /// Check formatting, lints and documentation, and run all tests.
-    Ci,
-}
+use std::process::{Command, ExitCode, ExitStatus};
 
 fn main() -> ExitCode {
-    match perform(Arguments::parse().task) {
-        Ok(status) => status,
+    match perform() {
+        Ok(status) => status
+            .code()
+            .and_then(|code| u8::try_from(code).ok())
+            .map_or(ExitCode::FAILURE, ExitCode::from),
         Err(error) => {
             eprintln!("error: {error}");
-            for cause in error.chain().skip(1) {
-                eprintln!("  because: {cause}");
-            }
             ExitCode::FAILURE
         }
     }
 }
 
-fn perform(task: Task) -> Result<ExitCode> {
-    let repository = repository()?;
-    match task {
-        Task::BuildRuntime { verify: true } => runtime::verify(&repository)?,
-        Task::BuildRuntime { verify: false } => runtime::build(&repository).map(drop)?,
-        Task::Run { arguments } => return run::run(&repository, &arguments),
-        Task::Bench { reference, peers_runner, peers_dir } => {
-            let peers = peers_runner.zip(peers_dir);
-            let peers = peers.map(|(runner, installed)| bench::Peers { runner, installed });
-            bench::bench(&repository, reference.as_deref(), peers.as_ref())?;
-        }
-        Task::Conformance { modules } => conformance::conformance(&repository, &modules)?,
-        Task::Ci => ci::ci(&repository)?,
+fn perform() -> io::Result<ExitStatus> {
+    let tasks = beside_this("tasks")?;
+    let status = compile(&tasks)?;
+    if status.success() {
+        Command::new(tasks).args(env::args_os().skip(1)).status()
+    } else {
+        Ok(status)
     }
-    Ok(ExitCode::SUCCESS)
 }
 
-/// The checkout that this program was compiled in.
-fn repository() -> Result<PathBuf> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    Ok(here.parent().context("xtask is not inside the repository")?.to_owned())
+/// Where Cargo puts another program of this workspace.
+fn beside_this(name: &str) -> io::Result<PathBuf> {
+    Ok(env::current_exe()?.with_file_name(format!("{name}{}", env::consts::EXE_SUFFIX)))
+}
+
+fn compile(tasks: &Path) -> io::Result<ExitStatus> {
+    let task = env::args().nth(1).unwrap_or_default();
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).args(["build", "--locked"]);
+    // Whoever needs the sandbox too compiles all at once: Cargo gives
+    // dependencies the features that the chosen packages ask for together, and
+    // would compile wasmtime once more for another choice.
+    let all = matches!(task.as_str(), "run" | "ci");
+    cargo.args(if all { &["--workspace"][..] } else { &["--package", "tasks"] });
+    if tasks.exists() {
+        cargo.arg("--quiet");
+    } else {
+        eprintln!(
+            "Compiling {} first: some four minutes on two cores, once.",
+            if all { "eryx and its tools" } else { "the tools" }
+        );
+        if task == "run" {
+            eprintln!("After that the Python runtime is built: another five minutes, once.");
+        }
+    }
+    cargo.status()
 }

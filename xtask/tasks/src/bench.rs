@@ -4,7 +4,7 @@
 use crate::cargo::{cargo, watch};
 use crate::command::output;
 use crate::runtime;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,6 +18,32 @@ const ROWS: &[(&str, &str)] = &[
     ("fresh_per_s_1", "fresh interpreters a second, 1 thread"),
     ("fresh_per_s_2", "fresh interpreters a second, 2 threads"),
     ("scaling_2_over_1", "2 threads over 1"),
+    ("session_open_ms", "session: open + first run, ms"),
+    ("session_exec_ms", "session: x += 1, ms"),
+    ("session_exec_new_text_ms", "session: x += N, each time another text, ms"),
+    ("session_exec_among_2000_ms", "session: x += 1 in one of 2,000, again and again, ms"),
+    ("session_exec_in_turn_ms", "session: x += 1 in each of 2,000 in turn, ms"),
+    ("callback_us", "one callback of 1000, µs"),
+    ("gather100_ms", "100 callbacks of 10 ms at once, ms"),
+    ("stream_mb_per_s", "output streamed, MB a second"),
+    ("snap_10vars_ms", "state of 10 variables: save, ms"),
+    ("restore_10vars_ms", "state of 10 variables: restore in a new session, ms"),
+    ("snap_10vars_kb", "state of 10 variables, KiB"),
+    ("snap_1mb_ms", "state of 131,072 ints: save, ms"),
+    ("restore_1mb_ms", "state of 131,072 ints: restore in a new session, ms"),
+    ("image_x1_ms", "image after x=1: capture, ms"),
+    ("image_start_x1_ms", "image after x=1: start from it and run, ms"),
+    ("image_1mb_ms", "image with 131,072 ints: capture, ms"),
+    ("image_start_1mb_ms", "image with 131,072 ints: start from it and run, ms"),
+    ("fork_x1_ms", "fork of a session after x=1, ms"),
+    ("fork_10mb_ms", "fork of a session with 10 MB, ms"),
+    ("mem_each_pss_mb", "each further session, PSS, MiB"),
+    ("mem_100_pss_mb", "100 sessions, PSS, MiB"),
+    ("mem_2000_pss_mb", "2,000 sessions, PSS, MiB"),
+    ("import_asyncio_ms", "import asyncio, ms"),
+    ("import_decimal_ms", "import decimal, ms"),
+    ("file_1mb_ms", "write and read 1 MB, ms"),
+    ("file_1000_ms", "create 1000 files, ms"),
     ("cpu_fib_x", "fib, × native"),
     ("cpu_nbody_x", "nbody, × native"),
     ("cpu_strdict_x", "strings, × native"),
@@ -27,14 +53,31 @@ const ROWS: &[(&str, &str)] = &[
 ];
 
 /// The groups of the peers' own runner that hold these keys.
-const GROUPS: &str = "cold,fresh,concurrency,cpu";
+const GROUPS: &str = "cold,fresh,session,callback,snapshot,cpu,memory,concurrency,imports,files";
 
-#[derive(Deserialize)]
+/// Where the others' figures of this run are kept.
+const RESULTS: &str = "target/bench";
+
+#[derive(Default, Deserialize)]
 struct Column {
     #[serde(default)]
     peer: String,
     #[serde(default)]
     metrics: BTreeMap<String, Figure>,
+}
+
+impl Column {
+    /// The runner counts sessions; what one more takes is its table's.
+    fn add_memory_of_one(&mut self) {
+        for (many, few) in [(100_u8, 10_u8), (10, 1)] {
+            let pss = |count| Some(self.metrics.get(&format!("mem_{count}_pss_mb"))?.median);
+            if let (Some(much), Some(little)) = (pss(many), pss(few)) {
+                let median = (much - little) / f64::from(many - few);
+                self.metrics.insert("mem_each_pss_mb".to_owned(), Figure { median, n: 1 });
+                return;
+            }
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -64,10 +107,10 @@ pub(crate) fn bench(
         eprintln!("No --reference: ratios are against the native Python built at -O1.");
         runtime::native_python(repository)?
     };
-    watch(cargo(repository).args(["build", "--release", "--package", "eryx-cli"]))?;
+    watch(cargo(repository).args(["build", "--release", "--workspace"]))?;
     let mut columns = vec![ours(repository, &reference)?];
     if let Some(peers) = peers {
-        columns.extend(theirs(peers, &reference)?);
+        columns.extend(theirs(repository, peers, &reference)?);
     }
     print(&columns);
     Ok(())
@@ -77,19 +120,31 @@ fn ours(repository: &Path, reference: &Path) -> Result<Column> {
     eprintln!("Measuring eryx …");
     let text = output(
         cargo(repository)
-            .args(["bench", "--quiet", "--package", "eryx", "--bench", "column", "--"])
+            .args(["bench", "--quiet", "--workspace", "--bench", "column", "--"])
             .arg(reference)
             .arg(repository.join("benches/programs"))
             .arg(repository.join("target/release/eryx")),
     )?;
-    let line =
-        text.lines().find(|line| line.starts_with('{')).context("the bench printed nothing")?;
-    serde_json::from_str(line).context("cannot read the bench's figures")
+    let mut all = Column::default();
+    for line in text.lines().filter(|line| line.starts_with('{')) {
+        let part: Column = serde_json::from_str(line).context("cannot read the bench's figures")?;
+        all.peer = part.peer;
+        all.metrics.extend(part.metrics);
+    }
+    ensure!(!all.metrics.is_empty(), "the bench printed nothing");
+    Ok(all)
 }
 
-fn theirs(peers: &Peers, reference: &Path) -> Result<Vec<Column>> {
-    eprintln!("Measuring the others; this takes some minutes …");
-    let results = peers.installed.join("results");
+fn theirs(repository: &Path, peers: &Peers, reference: &Path) -> Result<Vec<Column>> {
+    eprintln!("Measuring the others; this takes some ten minutes …");
+    // Emptied first: the runner adds to what it finds, and no figure may come
+    // from another day.
+    let results = repository.join(RESULTS);
+    if results.exists() {
+        fs::remove_dir_all(&results)
+            .with_context(|| format!("cannot empty {}", results.display()))?;
+    }
+    fs::create_dir_all(&results).with_context(|| format!("cannot create {}", results.display()))?;
     watch(
         Command::new(reference)
             .arg(peers.runner.join("run_all.py"))
@@ -107,9 +162,10 @@ fn theirs(peers: &Peers, reference: &Path) -> Result<Vec<Column>> {
     files.sort();
     for file in files {
         let text = fs::read_to_string(&file)?;
-        if let Ok(column) = serde_json::from_str::<Column>(&text)
+        if let Ok(mut column) = serde_json::from_str::<Column>(&text)
             && !column.metrics.is_empty()
         {
+            column.add_memory_of_one();
             columns.push(column);
         }
     }

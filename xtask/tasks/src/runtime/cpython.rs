@@ -15,10 +15,10 @@ const NATIVE: Step = Step { name: "python-native", what: "build the native CPyth
 const WASI: Step = Step { name: "python-wasi", what: "build CPython for WASI", seconds: 75 };
 
 /// Answers for `configure`, on top of CPython's own for WASI.
-const CONFIG_SITE: &str = include_str!("../../../python-runtime/config/config.site");
+const CONFIG_SITE: &str = include_str!("../../../../python-runtime/config/config.site");
 
 /// What every C file for WASI includes first: see the header.
-const BREAKER: &str = include_str!("../../../python-runtime/shim/breaker.h");
+const BREAKER: &str = include_str!("../../../../python-runtime/shim/breaker.h");
 const BREAKER_NAME: &str = "eryx_breaker.h";
 
 /// A Python of the very version, made for speed of building only.

@@ -87,8 +87,8 @@ fn inputs_key(repository: &Path) -> Result<Key> {
     Ok(Key::of("runtime")
         .tree(&repository.join("python-runtime"))?
         .tree(&repository.join("wit"))?
-        .tree(&repository.join("xtask"))?
-        .text(include_str!("../../../Cargo.lock"))
+        .tree(&repository.join("xtask/tasks"))?
+        .text(include_str!("../../../../Cargo.lock"))
         .done())
 }
 

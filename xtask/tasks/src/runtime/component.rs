@@ -27,7 +27,7 @@ pub(crate) fn build(shop: &mut Workshop, repository: &Path, linked: &Made) -> Re
         .key(linked.key)
         .tree(&repository.join("wit"))?
         .text(include_str!("component.rs"))
-        .text(include_str!("../../../Cargo.lock"))
+        .text(include_str!("../../../../Cargo.lock"))
         .done();
     shop.step(STEP, key, |folder, meter| {
         let path = module(linked);

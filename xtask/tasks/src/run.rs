@@ -1,24 +1,22 @@
 //! `cargo xtask run`: a Python file in the sandbox, whatever has to be built first.
 
-use crate::cargo::cargo;
+use crate::cargo::{cargo, watch};
 use crate::runtime;
 use anyhow::{Context, Result};
+use std::env;
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 pub(crate) fn run(repository: &Path, arguments: &[String]) -> Result<ExitCode> {
     if !runtime::is_current(repository)? {
         eprintln!("Building the Python runtime first; this is done once.");
         runtime::build(repository)?;
-    }
-    let build = cargo(repository).args(["build", "--quiet", "--package", "eryx-cli"]).status();
-    if !build.context("cannot start Cargo")?.success() {
-        return Ok(ExitCode::FAILURE);
+        eprintln!("Compiling eryx with it.");
+        watch(cargo(repository).args(["build", "--workspace", "--locked"]))?;
     }
     // Relative paths are meant from where the user stands.
-    let program =
-        repository.join("target/debug").join(format!("eryx{}", std::env::consts::EXE_SUFFIX));
-    let status = std::process::Command::new(&program)
+    let program = env::current_exe()?.with_file_name(format!("eryx{}", env::consts::EXE_SUFFIX));
+    let status = Command::new(&program)
         .arg("run")
         .args(arguments)
         .status()
