@@ -150,6 +150,7 @@ class _Parameters:
     """The parameters of a callback, from its JSON Schema."""
 
     def __init__(self, schema):
+        schema = json.loads(schema)
         properties = schema.get("properties") or {}
         required = set(schema.get("required") or ())
         names = [name for name in properties if name.isidentifier() and not keyword.iskeyword(name)]
@@ -220,13 +221,25 @@ def _annotation(schema, unknown):
 
 
 def _function(index, name, description, schema):
-    parameters = _Parameters(schema)
+    parameters = names = least = most = None
+
+    def understand():
+        """Most programs call few of the callbacks that they have."""
+        nonlocal parameters, names, least, most
+        parameters = _Parameters(schema)
+        names = parameters.names
+        least, most = len(parameters.required), len(names)
+
+    def signature():
+        if parameters is None:
+            understand()
+        return parameters.signature()
 
     start = _eryx.start_call
-    names = parameters.names
-    least, most = len(parameters.required), len(names)
 
     async def call(*args, **kwargs):
+        if parameters is None:
+            understand()
         if kwargs or not least <= len(args) <= most:
             args = parameters.bind(args, kwargs)
         if _running >= _in_flight:
@@ -243,7 +256,7 @@ def _function(index, name, description, schema):
     call.__qualname__ = name
     call.__module__ = "eryx"
     call.__doc__ = description or None
-    call.__signature__ = parameters.signature
+    call.__signature__ = signature
     return call
 
 
@@ -275,7 +288,7 @@ def install(callbacks, in_flight):
     if callbacks != _described:
         _described = callbacks
         _functions = [
-            (name.split("."), _function(index, name, description, json.loads(schema)))
+            (name.split("."), _function(index, name, description, schema))
             for index, (name, description, schema) in enumerate(callbacks)
         ]
     for path, function in _functions:

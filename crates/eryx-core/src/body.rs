@@ -21,27 +21,13 @@ pub(crate) struct Body<T: RuntimeView> {
     memory: TypedFunc<(), (Memory,)>,
     write: TypedFunc<Pieces, ()>,
     pub(crate) places: Places,
-    wear: Wear,
-}
-
-/// What the interpreters that lived in an instance have left of it.
-#[derive(Default)]
-struct Wear {
+    /// How many interpreters have lived in it.
     uses: u32,
-    pages: usize,
 }
 
 /// So many interpreters live in an instance at most: each may leave handles of
 /// files open, which only the end of the instance closes.
 const MOST_USES: u32 = 1000;
-
-/// So many pages are written to by programs of a few lines.
-const FEW_PAGES: usize = 128;
-
-/// What one program has touched is written over after each that follows. To do so
-/// with this many pages beyond the few, over all its uses, costs about as much as
-/// a new instance.
-const MOST_PAGES: usize = 256;
 
 impl<T: RuntimeView> Body<T> {
     /// Instantiates the runtime.
@@ -77,7 +63,7 @@ impl<T: RuntimeView> Body<T> {
             (memory.map_err(Error::Instantiation)?, write.map_err(Error::Instantiation)?);
         let places = sandbox.eryx_runtime_image().call_begin(&mut store).await;
         let places = places.map_err(|error| linked.engine.refusal(error))?;
-        Ok(Self { store, sandbox, memory, write, places, wear: Wear::default() })
+        Ok(Self { store, sandbox, memory, write, places, uses: 0 })
     }
 
     /// Gives a fresh instance other data.
@@ -89,12 +75,15 @@ impl<T: RuntimeView> Body<T> {
         self.store.set_epoch_deadline(FAR);
     }
 
-    /// Counts an interpreter that has lived in it, after which so many pages are
-    /// to be written over; whether another may.
-    pub(crate) fn wear(&mut self, pages: usize) -> bool {
-        self.wear.uses += 1;
-        self.wear.pages += pages.saturating_sub(FEW_PAGES);
-        self.wear.uses < MOST_USES && self.wear.pages < MOST_PAGES
+    /// Counts an interpreter that has lived in it; whether another may.
+    pub(crate) fn wear(&mut self) -> bool {
+        self.uses += 1;
+        self.uses < MOST_USES
+    }
+
+    /// Whether it is time to see if what is written over is more than it has to be.
+    pub(crate) fn is_due(&self) -> bool {
+        self.uses.is_multiple_of(8)
     }
 
     /// All of the guest's memory, as it lends it.

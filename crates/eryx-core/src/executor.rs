@@ -147,7 +147,7 @@ impl<T: RuntimeView> PythonExecutor<T> {
 
     /// Makes an instance that nobody needs any more fresh, or drops it.
     pub(crate) async fn recycle(&self, mut body: Body<T>) {
-        if !self.inner.idle.wants() {
+        if !body.wear() || !self.inner.idle.wants() {
             return;
         }
         // What its user left there goes at once.

@@ -1,6 +1,15 @@
-use super::{Base, pagemap};
+use super::{Base, PAGE, pagemap};
 use crate::body::Body;
 use crate::view::RuntimeView;
+use std::ops::Range;
+
+/// With more pages written than this (2 MiB) a new instance is cheaper.
+const MOST_PAGES: usize = 512;
+
+/// The kernel tells of a page that was ever written to: what one program has
+/// touched is written over after each that follows. With more pages than this for
+/// nothing, a new instance soon pays.
+const MOST_FOR_NOTHING: usize = 64;
 
 /// Makes an instance, in which no call is under way, as it was when it was new;
 /// false if it is not known to be.
@@ -19,6 +28,16 @@ pub(crate) async fn recycle<T: RuntimeView>(body: &mut Body<T>, base: &Base) -> 
         return false;
     }
     let Some(written) = pagemap::told(memory) else { return false };
+    let count: usize = written.iter().map(ExactSizeIterator::len).sum();
+    if count > MOST_PAGES || body.is_due() && unchanged(memory, &written, base) > MOST_FOR_NOTHING {
+        return false;
+    }
     let Some(pieces) = base.pieces(&written) else { return false };
-    body.wear(written.iter().map(ExactSizeIterator::len).sum()) && body.write(&pieces).await.is_ok()
+    body.write(&pieces).await.is_ok()
+}
+
+fn unchanged(memory: &[u8], written: &[Range<usize>], base: &Base) -> usize {
+    let is_same =
+        |page: &usize| memory.get(page * PAGE..(page + 1) * PAGE) == Some(base.page(*page));
+    written.iter().cloned().flatten().filter(is_same).count()
 }
