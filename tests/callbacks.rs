@@ -326,6 +326,20 @@ for call in panics, early:
     assert_eq!(stdout_of(&sandbox, code).await, expected);
 }
 
+#[tokio::test]
+async fn case_39_a_callback_that_never_ends() {
+    let never =
+        DynamicCallback::new("never", |_| std::future::pending::<Result<Value, CallbackError>>());
+    let limits = limited(CallbackLimits::default().with_timeout(Duration::from_millis(100)));
+    let sandbox = Sandbox::embedded().limits(limits).callback(never).build().unwrap();
+    let session = sandbox.session().await.unwrap();
+    let code =
+        "try:\n    await never()\nexcept TimeoutError as error:\n    print(type(error).__name__)";
+    for _ in 0..2 {
+        assert_eq!(session.execute(code).await.unwrap().stdout, "CallbackTimeoutError\n");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn case_40_a_callback_that_blocks_its_thread() {
     let blocks = DynamicCallback::new("blocks", |_| async {

@@ -3,12 +3,13 @@
 
 use crate::support::{raised, sandbox, stdout};
 use eryx::{
-    ArcStorage, DirPerms, Error, FilePerms, InMemoryStorage, PythonException, Sandbox,
-    StorageFiles, StorageLimits, VfsConfig, VolumeMount,
+    ArcStorage, DirPerms, Error, FilePerms, InMemoryStorage, PythonException, ResourceLimits,
+    Sandbox, Session, StorageFiles, StorageLimits, VfsConfig, VolumeMount,
 };
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 
 async fn printed(sandbox: &Sandbox, code: &str) -> String {
@@ -434,24 +435,99 @@ async fn a_run_that_ends_in_a_transaction_locks_nobody_out() {
     assert_eq!(printed(&sandbox, read).await, "[(1,), (2,)]\n");
 }
 
-/// Programs that run at the same time are kept apart by lock files, if all of
-/// them ask for those.
-#[tokio::test]
-async fn two_sessions_share_a_database_with_lock_files() {
-    let storage = Arc::new(InMemoryStorage::new());
-    let sandbox = over(&storage);
-    let (one, two) = (sandbox.session().await.unwrap(), sandbox.session().await.unwrap());
-    let open = "import sqlite3\nc = sqlite3.connect('file:/data/x.db?vfs=unix-dotfile', uri=True, timeout=0)";
-    for session in [&one, &two] {
-        session.execute(open).await.unwrap();
+const SHARED: &str = "
+import sqlite3
+c = sqlite3.connect(place, timeout=0, isolation_level=None)
+def attempt(*statement):
+    try:
+        return c.execute(*statement).fetchall()
+    except sqlite3.OperationalError as error:
+        return str(error)
+";
+
+/// Sessions that have the same files, and open a database in `places`.
+async fn sharing<const N: usize>(sandbox: &Sandbox, places: [&str; N]) -> [Session; N] {
+    let mut sessions = Vec::new();
+    for place in places {
+        let session = sandbox.session().await.unwrap();
+        session.execute(format!("place = '{place}'\n{SHARED}")).await.unwrap();
+        sessions.push(session);
     }
-    one.execute("with c: c.execute('create table t (n)')").await.unwrap();
-    one.execute("c.execute('insert into t values (1)')").await.unwrap();
-    let read = "try: print(c.execute('select * from t').fetchall())\n\
-                except sqlite3.OperationalError as error: print(error)";
-    let seen = two.execute(read).await.unwrap();
-    assert_eq!(seen.stdout.to_string(), "database is locked\n");
-    one.execute("c.commit()").await.unwrap();
-    let seen = two.execute(read).await.unwrap();
-    assert_eq!(seen.stdout.to_string(), "[(1,)]\n");
+    sessions.try_into().unwrap()
+}
+
+async fn said(session: &Session, statement: &str) -> String {
+    let code = format!("print(attempt({statement:?}))");
+    session.execute(code).await.unwrap().stdout.trim_end().to_owned()
+}
+
+#[tokio::test]
+async fn two_sessions_share_a_database() {
+    let folder = folder();
+    let config = VfsConfig::default()
+        .with_volume(VolumeMount::new(folder.path().join("vol"), "/vol"))
+        .with_volume(VolumeMount::new(folder.path().join("vol"), "/again"));
+    let sandbox = Sandbox::embedded().files(InMemoryStorage::new(), &config).build().unwrap();
+    for places in
+        [["/data/x.db", "/data/x.db"], ["/vol/x.db", "/vol/x.db"], ["/vol/y.db", "/again/y.db"]]
+    {
+        let [one, two] = sharing(&sandbox, places).await;
+        said(&one, "create table t (n)").await;
+        assert_eq!(said(&one, "begin immediate").await, "[]");
+        assert_eq!(said(&one, "insert into t values (1)").await, "[]");
+        assert_eq!(said(&two, "select * from t").await, "[]", "what was not committed is not seen");
+        assert_eq!(said(&two, "insert into t values (2)").await, "database is locked");
+        assert_eq!(said(&one, "commit").await, "[]");
+        assert_eq!(said(&two, "insert into t values (2)").await, "[]");
+        assert_eq!(said(&one, "select * from t").await, "[(1,), (2,)]");
+        // Who goes lets go.
+        said(&one, "begin immediate").await;
+        drop(one);
+        assert_eq!(said(&two, "insert into t values (3)").await, "[]");
+    }
+}
+
+#[tokio::test]
+async fn who_is_stopped_in_a_transaction_lets_go() {
+    let limits = ResourceLimits::default().with_timeout(Duration::from_secs(3));
+    let storage = InMemoryStorage::new();
+    let sandbox = Sandbox::embedded().limits(limits).storage(storage).build().unwrap();
+    let [one, two] = sharing(&sandbox, ["/data/x.db"; 2]).await;
+    said(&one, "create table t (n)").await;
+    said(&one, "insert into t values (1)").await;
+    let endless = "c.execute('pragma cache_size = 1')\nc.execute('begin exclusive')\n\
+        c.executemany('insert into t values (?)', [('x' * 100,) for _ in range(5000)])\nwhile True: pass";
+    let stopped = one.execute(endless);
+    let meanwhile = async {
+        while said(&two, "select count(*) from t").await != "database is locked" {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let (stopped, ()) = tokio::join!(stopped, meanwhile);
+    assert!(matches!(stopped, Err(Error::Timeout(_))), "{stopped:?}");
+    drop(one);
+    assert_eq!(said(&two, "select * from t").await, "[(1,)]");
+    assert_eq!(said(&two, "insert into t values (2)").await, "[]");
+    assert_eq!(said(&two, "pragma integrity_check").await, "[('ok',)]");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_update_of_a_shared_database_is_lost() {
+    let sandbox = over(&Arc::new(InMemoryStorage::new()));
+    let [first, others @ ..] = sharing(&sandbox, ["/data/x.db"; 4]).await;
+    said(&first, "create table t (n)").await;
+    said(&first, "insert into t values (0)").await;
+    let add = "c.execute('pragma busy_timeout = 20000')\nfor _ in range(50):\n    \
+        c.execute('begin immediate')\n    \
+        n, = c.execute('select n from t').fetchone()\n    \
+        c.execute('update t set n = ?', (n + 1,))\n    c.execute('commit')";
+    let running: Vec<_> = others
+        .into_iter()
+        .map(|session| tokio::spawn(async move { session.execute(add).await.map(drop) }))
+        .collect();
+    for one in running {
+        one.await.unwrap().unwrap();
+    }
+    assert_eq!(said(&first, "select n from t").await, "[(150,)]");
+    assert_eq!(said(&first, "pragma integrity_check").await, "[('ok',)]");
 }

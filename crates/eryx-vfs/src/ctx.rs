@@ -1,3 +1,4 @@
+use crate::locks::LockOwner;
 use crate::mounts::{Mount, MountTable, Mounted, ROOT_POINT, SCRATCH, Table};
 use crate::place::{Node, Place};
 use crate::real::{RealDir, WriteQuota};
@@ -20,7 +21,7 @@ pub struct HybridVfsCtx {
     table: Arc<Table>,
     scratch: OnceLock<ArcStorage>,
     quotas: OnceLock<Vec<WriteQuota>>,
-    handles: Arc<AtomicUsize>,
+    handles: Arc<Handles>,
 }
 
 impl HybridVfsCtx {
@@ -108,20 +109,33 @@ impl HybridVfsCtx {
 
     /// Charges one open file.
     pub(crate) fn handle(&self) -> FsResult<Handle> {
-        if self.handles.fetch_add(1, Ordering::Relaxed) >= MOST_HANDLES {
-            self.handles.fetch_sub(1, Ordering::Relaxed);
+        if self.handles.open.fetch_add(1, Ordering::Relaxed) >= MOST_HANDLES {
+            self.handles.open.fetch_sub(1, Ordering::Relaxed);
             return Err(FsError::TooManyOpen);
         }
         Ok(Handle(Arc::clone(&self.handles)))
     }
 }
 
+/// What the open files of a context have in common.
+#[derive(Debug, Default)]
+struct Handles {
+    open: AtomicUsize,
+    locks: LockOwner,
+}
+
 /// One of the open files; dropping it lets another be opened.
 #[derive(Debug)]
-pub(crate) struct Handle(Arc<AtomicUsize>);
+pub(crate) struct Handle(Arc<Handles>);
+
+impl Handle {
+    pub(crate) fn locks(&self) -> &LockOwner {
+        &self.0.locks
+    }
+}
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 }

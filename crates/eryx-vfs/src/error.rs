@@ -53,6 +53,9 @@ pub enum FsError {
     /// Something is mounted there, or the host uses it.
     #[error("it is in use")]
     Busy,
+    /// Another program has locked it.
+    #[error("another program has locked it")]
+    WouldBlock,
     /// The handle is not open, or not for this.
     #[error("bad file descriptor")]
     BadDescriptor,

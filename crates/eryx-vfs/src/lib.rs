@@ -38,6 +38,7 @@ pub mod fuzzing;
 mod host;
 mod known;
 mod listing;
+mod locks;
 mod mounts;
 mod open;
 mod open_file;

@@ -8,7 +8,7 @@ use crate::place::{Node, Place, Target, blocking};
 use crate::real::{OpenHow, RealDir, RealFile};
 use crate::storage::FileKind;
 use crate::{DirPerms, FilePerms, FsError, FsResult};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// How often a file that others make and remove meanwhile is tried again.
 const TRIES: u32 = 8;
@@ -205,6 +205,7 @@ fn descriptor(
         may_read: how.read,
         may_write: how.write,
         may_change: mount.file_perms.contains(FilePerms::WRITE),
-        _handle: handle,
+        handle,
+        locked: OnceLock::new(),
     }))
 }

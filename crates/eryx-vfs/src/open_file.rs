@@ -1,10 +1,12 @@
 use crate::ctx::Handle;
 use crate::known::{Id, Known};
+use crate::locks::{Access, Action, Lockable, Request};
 use crate::place::blocking;
 use crate::real::{RealFile, WriteQuota};
 use crate::storage::{ArcStorage, NodeId};
 use crate::{FsError, FsResult};
 use bytes::Bytes;
+use std::sync::OnceLock;
 use std::time::SystemTime;
 
 /// The most bytes that one call reads.
@@ -19,7 +21,9 @@ pub(crate) struct OpenFile {
     pub(crate) may_write: bool,
     /// Whether the mount lets files be changed: times need no open for writing.
     pub(crate) may_change: bool,
-    pub(crate) _handle: Handle,
+    pub(crate) handle: Handle,
+    /// What of it was locked, if it was.
+    pub(crate) locked: OnceLock<Lockable>,
 }
 
 #[derive(Debug)]
@@ -39,6 +43,10 @@ impl Pin {
     pub(crate) fn new(storage: &ArcStorage, node: NodeId) -> FsResult<Self> {
         storage.open(node)?;
         Ok(Self { storage: storage.clone(), node })
+    }
+
+    fn lockable(&self) -> Lockable {
+        Lockable::Memory { storage: self.storage.address(), node: self.node }
     }
 
     fn write(&self, offset: Option<u64>, bytes: &[u8]) -> FsResult<()> {
@@ -145,6 +153,26 @@ impl OpenFile {
         }
     }
 
+    /// Locks or unlocks bytes of it for the program that has it open.
+    pub(crate) async fn lock(&self, request: &Request) -> FsResult<()> {
+        match request.action {
+            Action::Lock(Access::Read) if !self.may_read => return Err(FsError::BadDescriptor),
+            Action::Lock(Access::Write) => self.check_write()?,
+            _ => {}
+        }
+        let file = match (self.locked.get(), &self.contents) {
+            (Some(file), _) => *file,
+            (None, Contents::Memory(pin)) => pin.lockable(),
+            (None, Contents::Real(file, _)) => {
+                let file = file.clone();
+                Lockable::Real(blocking(move || file.stat()).await?.1)
+            }
+        };
+        self.handle.locks().request(file, request)?;
+        self.locked.get_or_init(|| file);
+        Ok(())
+    }
+
     pub(crate) async fn stat(&self) -> FsResult<Known> {
         match &self.contents {
             Contents::Memory(pin) => {
@@ -156,6 +184,15 @@ impl OpenFile {
                 let (metadata, identity) = blocking(move || file.stat()).await?;
                 Ok(Known { metadata, id: Id::real(identity) })
             }
+        }
+    }
+}
+
+impl Drop for OpenFile {
+    /// As in POSIX: with one handle of a file all locks of it go.
+    fn drop(&mut self) {
+        if let Some(file) = self.locked.get() {
+            self.handle.locks().release(*file);
         }
     }
 }

@@ -47,6 +47,10 @@ fn at_once(c: &mut Criterion) {
     c.bench_function("callbacks/100 of 10 ms at once", |b| {
         b.iter(|| runtime.block_on(sandbox.execute(code)).unwrap());
     });
+    let session = runtime.block_on(sandbox.session()).unwrap();
+    c.bench_function("callbacks/100 of 10 ms at once in a session", |b| {
+        b.iter(|| runtime.block_on(session.execute(code)).unwrap());
+    });
 }
 
 fn streaming(c: &mut Criterion) {

@@ -12,7 +12,6 @@ wasmtime::component::bindgen!({
     path: "wit",
     world: "eryx:vfs/files",
     imports: {
-        "wasi:filesystem/types.[method]descriptor.advise": tracing | trappable,
         "wasi:filesystem/types.[method]descriptor.get-flags": tracing | trappable,
         "wasi:filesystem/types.[method]descriptor.get-type": async | tracing | trappable,
         "wasi:filesystem/types.[method]descriptor.read-via-stream": tracing | trappable,

@@ -29,6 +29,7 @@ impl From<FsError> for ErrorCode {
             FsError::Access => Self::Access,
             FsError::CrossDevice => Self::CrossDevice,
             FsError::Busy => Self::Busy,
+            FsError::WouldBlock => Self::WouldBlock,
             FsError::BadDescriptor => Self::BadDescriptor,
             // WASI has no word for it.
             FsError::TooManyOpen => Self::InsufficientMemory,

@@ -8,6 +8,7 @@ use crate::FsError;
 use crate::descriptor::Descriptor;
 use crate::known::Known;
 use crate::listing::Listing;
+use crate::locks::Request;
 use crate::open_file::OpenFile;
 use crate::place::Place;
 use crate::stream::{FileReader, FileWriter};
@@ -86,15 +87,19 @@ impl HostDescriptor for VfsCtxView<'_> {
         self.push_writer(file, None)
     }
 
-    fn advise(
+    /// There is nothing to prepare for; but see [`Request`].
+    async fn advise(
         &mut self,
         this: Handle,
-        _offset: Filesize,
-        _length: Filesize,
-        _advice: Advice,
+        offset: Filesize,
+        length: Filesize,
+        advice: Advice,
     ) -> Answer<()> {
-        self.file(&this)?;
-        Ok(())
+        let file = self.file(&this)?;
+        match Request::of(offset, length) {
+            Some(request) if advice == Advice::NoReuse => Ok(file.lock(&request?).await?),
+            _ => Ok(()),
+        }
     }
 
     async fn sync_data(&mut self, this: Handle) -> Answer<()> {

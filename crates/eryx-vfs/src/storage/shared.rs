@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 /// A storage with several owners: clones lead to the same files.
 ///
-/// Guests that run at the same time have no locks to keep them from each other's
-/// files, as WASI has none. For a SQLite database that one of them writes all have to
-/// ask for lock files: `file:/data/x.db?vfs=unix-dotfile`.
+/// Guests that run at the same time are kept apart by record locks, as SQLite asks for
+/// them. The host has none: it should not write to a database that a guest has open.
 ///
 /// ```
 /// use eryx_vfs::{ArcStorage, InMemoryStorage, StorageFiles};
@@ -24,6 +23,11 @@ impl ArcStorage {
     /// Shares `storage`.
     pub fn new(storage: impl VfsStorage) -> Self {
         Self(Arc::new(storage))
+    }
+
+    /// Tells this storage from all others that are there.
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
     }
 
     /// Whether both lead to the same files.

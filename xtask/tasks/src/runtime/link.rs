@@ -14,9 +14,9 @@ const STEP: Step = Step { name: "module", what: "link CPython with the shim", se
 /// Files of the shim that define functions of libc, those that others use first.
 const INSTEAD_OF_LIBC: &[&str] = &[
     "calls_of_libc.c",
-    "record_locks.c",
     "clock.c",
     "files.c",
+    "record_locks.c",
     "malloc.c",
     "memory.c",
     "streams.c",
