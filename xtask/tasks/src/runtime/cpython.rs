@@ -6,7 +6,7 @@ use crate::command::run;
 use crate::key::Key;
 use crate::progress::Meter;
 use crate::workshop::{Made, Step, Workshop};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -135,8 +135,21 @@ fn configure(
         command.arg(format!("{variable}_CFLAGS=-I{folder_text}/include"));
         command.arg(format!("{variable}_LIBS=-L{folder_text} -l{library}"));
     }
-    run(&mut command, &folder.join("configure.log"), meter, 750)
+    run(&mut command, &folder.join("configure.log"), meter, 750)?;
+    name_source(&folder.join("Makefile"))
 }
+
+/// One object holds the path of the source, which no option maps: in a build that
+/// is not installed Python would look for its library there.
+fn name_source(makefile: &Path) -> Result<()> {
+    let text = fs::read_to_string(makefile)
+        .with_context(|| format!("cannot read {}", makefile.display()))?;
+    let named = text.replace(VPATH, "-DVPATH='\"/usr/src/python\"'");
+    ensure!(named != text, "{} does not set {VPATH}", makefile.display());
+    fs::write(makefile, named).with_context(|| format!("cannot write {}", makefile.display()))
+}
+
+const VPATH: &str = "-DVPATH='\"$(VPATH)\"'";
 
 fn build_triple(source: &Made) -> Result<String> {
     let guess = crate::command::output(&mut Command::new(source.folder.join("config.guess")))?;
