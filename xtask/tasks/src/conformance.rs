@@ -15,6 +15,9 @@ type Modules = BTreeMap<String, BTreeMap<String, String>>;
 /// Where a test suite is mounted.
 const GUEST: &str = "/usr/lib/python3.13/site-packages/test";
 
+/// A folder of the host for tests that are run with their files in one, too.
+const VOLUME: &str = "target/conformance";
+
 #[derive(Deserialize)]
 struct Report {
     passed: u64,
@@ -39,7 +42,10 @@ pub(crate) fn conformance(repository: &Path, wanted: &[String]) -> Result<()> {
     let mut failed = 0;
     for (module, left_out) in &modules {
         if wanted.is_empty() || wanted.iter().any(|name| module.contains(name.as_str())) {
-            failed += suite.run(module, left_out)?;
+            failed += suite.run(module, left_out, None)?;
+            if module.contains("sqlite3") {
+                failed += suite.run(module, left_out, Some(&repository.join(VOLUME)))?;
+            }
         }
     }
     if failed > 0 {
@@ -58,9 +64,25 @@ impl Suite {
     /// Runs a module's tests and prints what came of them; returns how many
     /// failed.
     #[expect(clippy::print_stdout, reason = "the list is what was asked for")]
-    fn run(&self, module: &str, left_out: &BTreeMap<String, String>) -> Result<usize> {
-        let output = Command::new(&self.program)
-            .args(["run", "--timeout", "600", "--memory", "1024", "--output", "64"])
+    fn run(
+        &self,
+        module: &str,
+        left_out: &BTreeMap<String, String>,
+        volume: Option<&Path>,
+    ) -> Result<usize> {
+        let mut command = Command::new(&self.program);
+        command.arg("run");
+        let mut place = "";
+        if let Some(volume) = volume {
+            place = ", files on a volume";
+            for guest in ["data", "tmp"] {
+                let host = volume.join(guest);
+                empty(&host)?;
+                command.arg("-v").arg(format!("{}:/{guest}", host.display()));
+            }
+        }
+        let output = command
+            .args(["--timeout", "600", "--memory", "1024", "--output", "64"])
             // Tests take for granted that the machine can be reached by its name.
             .args(["--allow-host", "localhost:*", "--allow-host", "127.0.0.1:*", "-v"])
             .arg(format!("{}:{GUEST}:ro", self.tests.display()))
@@ -72,12 +94,12 @@ impl Suite {
         let text = String::from_utf8_lossy(&output.stdout);
         let last = text.lines().last().unwrap_or_default();
         let Ok(report) = serde_json::from_str::<Report>(last) else {
-            println!("{module}: did not come to its end\n{}", tail(&output.stderr));
+            println!("{module}{place}: did not come to its end\n{}", tail(&output.stderr));
             return Ok(1);
         };
         let Report { passed, omitted, failed, skipped } = report;
         println!(
-            "{module}: {passed} passed, {} failed, {} skipped, {omitted} left out",
+            "{module}{place}: {passed} passed, {} failed, {} skipped, {omitted} left out",
             failed.len(),
             skipped.len()
         );
@@ -92,6 +114,13 @@ impl Suite {
         }
         Ok(failed.len())
     }
+}
+
+fn empty(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))
 }
 
 fn tail(bytes: &[u8]) -> String {
