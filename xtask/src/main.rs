@@ -40,11 +40,14 @@ fn compile(tasks: &Path) -> io::Result<ExitStatus> {
     let task = env::args().nth(1).unwrap_or_default();
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).args(["build", "--locked"]);
-    // Whoever needs the sandbox too compiles all at once: Cargo gives
-    // dependencies the features that the chosen packages ask for together, and
-    // would compile wasmtime once more for another choice.
+    // Whoever needs the sandbox too compiles all at once, with the features that
+    // tests need: Cargo would compile wasmtime once more for any other choice.
     let all = matches!(task.as_str(), "run" | "ci");
-    cargo.args(if all { &["--workspace"][..] } else { &["--package", "tasks"] });
+    cargo.args(if all {
+        &["--workspace", "--bins", "--test", "fuzz"][..]
+    } else {
+        &["--package", "tasks"]
+    });
     if tasks.exists() {
         cargo.arg("--quiet");
     } else {

@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: our figures beside those of the other sandboxes, taken
 //! in one run, as a table and a plot.
 
-use crate::cargo::{cargo, watch};
+use crate::cargo::{PROGRAMS, cargo, watch};
 use crate::command::output;
 use crate::runtime;
 use anyhow::{Context, Result, ensure};
@@ -107,7 +107,7 @@ pub(crate) fn bench(
         eprintln!("No --reference: ratios are against the native Python built at -O1.");
         runtime::native_python(repository)?
     };
-    watch(cargo(repository).args(["build", "--release", "--workspace"]))?;
+    watch(cargo(repository).args(PROGRAMS).arg("--release"))?;
     let mut columns = vec![ours(repository, &reference)?];
     if let Some(peers) = peers {
         columns.extend(theirs(repository, peers, &reference)?);

@@ -5,6 +5,11 @@ use std::env;
 use std::path::Path;
 use std::process::Command;
 
+/// The programs of the workspace. With a test, which needs little: dependencies then
+/// have the features that tests need, and Cargo compiles wasmtime once for all.
+pub(crate) const PROGRAMS: &[&str] =
+    &["build", "--workspace", "--locked", "--bins", "--test", "fuzz"];
+
 /// A `cargo` command in the repository.
 pub(crate) fn cargo(repository: &Path) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

@@ -1,6 +1,6 @@
 //! `cargo xtask conformance`: CPython's own test suite inside the sandbox.
 
-use crate::cargo::{cargo, watch};
+use crate::cargo::{PROGRAMS, cargo, watch};
 use crate::runtime;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -28,7 +28,7 @@ struct Report {
 
 pub(crate) fn conformance(repository: &Path, wanted: &[String]) -> Result<()> {
     runtime::build(repository)?;
-    watch(cargo(repository).args(["build", "--quiet", "--workspace", "--bin", "eryx"]))?;
+    watch(cargo(repository).args(PROGRAMS).arg("--quiet"))?;
     let suite = Suite {
         program: repository.join(format!("target/debug/eryx{}", std::env::consts::EXE_SUFFIX)),
         runner: repository.join("tests/conformance/runner.py"),

@@ -1,6 +1,6 @@
 //! `cargo xtask run`: a Python file in the sandbox, whatever has to be built first.
 
-use crate::cargo::{cargo, watch};
+use crate::cargo::{PROGRAMS, cargo, watch};
 use crate::runtime;
 use anyhow::{Context, Result};
 use std::env;
@@ -12,7 +12,7 @@ pub(crate) fn run(repository: &Path, arguments: &[String]) -> Result<ExitCode> {
         eprintln!("Building the Python runtime first; this is done once.");
         runtime::build(repository)?;
         eprintln!("Compiling eryx with it.");
-        watch(cargo(repository).args(["build", "--workspace", "--locked"]))?;
+        watch(cargo(repository).args(PROGRAMS))?;
     }
     // Relative paths are meant from where the user stands.
     let program = env::current_exe()?.with_file_name(format!("eryx{}", env::consts::EXE_SUFFIX));
