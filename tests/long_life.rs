@@ -240,6 +240,21 @@ fn held() -> Held {
     }
 }
 
+/// What is held once what was under way has ended; tokio keeps a thread without
+/// work for ten seconds.
+#[cfg(target_os = "linux")]
+async fn settled(before: &Held) -> Held {
+    let start = Instant::now();
+    loop {
+        let now = held();
+        let is_settled = now.threads <= before.threads && now.tasks <= before.tasks;
+        if is_settled || start.elapsed() > Duration::from_secs(30) {
+            return now;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 #[tokio::test]
 #[cfg(target_os = "linux")]
 #[expect(clippy::print_stdout, reason = "the figures are what a long one is run for")]
@@ -262,11 +277,11 @@ async fn a_long_life_leaves_nothing_behind() {
     }
     world.live.clear();
     world.saved = None;
-    let after = held();
+    let after = settled(&before).await;
     println!("{:?}\nbefore {before:?}\nafter {after:?}", world.counts);
     assert_eq!(after.handles, before.handles);
-    assert_eq!(after.threads, before.threads);
-    assert_eq!(after.tasks, before.tasks);
+    assert!(after.threads <= before.threads, "{before:?} {after:?}");
+    assert!(after.tasks <= before.tasks, "{before:?} {after:?}");
     assert!(after.mappings < before.mappings + 100, "{before:?} {after:?}");
     // Whatever a step left would come to more in the long run, and to little in
     // the short one; what the allocator keeps of the process comes once.

@@ -66,11 +66,15 @@ pub(crate) async fn times_out(code: &str) -> ExecutionOutput {
 pub(crate) mod process {
     use std::fs;
 
-    /// Its memory, of what it shares its part: PSS.
+    /// Its memory, of what is mapped more than once its part: PSS. Without files,
+    /// as programs that run beside this one share those, and change the part.
     pub(crate) fn memory_kib() -> u64 {
         let all = fs::read_to_string("/proc/self/smaps_rollup").unwrap();
-        let line = all.lines().find(|line| line.starts_with("Pss:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+        let of = |kind| -> u64 {
+            let line = all.lines().find(|line| line.starts_with(kind)).unwrap();
+            line.split_whitespace().nth(1).unwrap().parse().unwrap()
+        };
+        of("Pss_Anon:") + of("Pss_Shmem:")
     }
 
     pub(crate) fn threads() -> usize {
