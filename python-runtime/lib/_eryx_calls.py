@@ -159,6 +159,7 @@ class _Parameters:
         self.properties = properties
         # Other names are passed by `**`: those that Python cannot have, too.
         self.open = bool(schema.get("additionalProperties")) or len(names) < len(properties)
+        self._needed, self._known = set(self.required), set(properties)
         self._signature = None
 
     def bind(self, args, kwargs):
@@ -170,9 +171,8 @@ class _Parameters:
         return dict(bound)
 
     def _fits(self, kwargs):
-        return all(name in kwargs for name in self.required) and (
-            self.open or all(name in self.properties for name in kwargs)
-        )
+        names = kwargs.keys()
+        return names >= self._needed and (self.open or names <= self._known)
 
     def signature(self):
         if self._signature is None:
