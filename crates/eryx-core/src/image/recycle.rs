@@ -3,8 +3,8 @@ use crate::body::Body;
 use crate::view::RuntimeView;
 use std::ops::Range;
 
-/// With more pages written than this (2 MiB) a new instance is cheaper.
-const MOST_PAGES: usize = 512;
+/// With more pages written than this (1 MiB) a new instance is cheaper.
+const MOST_PAGES: usize = 256;
 
 /// The kernel tells of a page that was ever written to: what one program has
 /// touched is written over after each that follows. With more pages than this for
