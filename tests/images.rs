@@ -2,8 +2,8 @@
 
 use crate::support::sandbox;
 use eryx::{
-    DynamicCallback, Error, PythonImageSnapshot, ResourceLimits, Sandbox, Session, SnapshotError,
-    State,
+    DynamicCallback, Error, PythonImageSnapshot, PythonStateSnapshot, ResourceLimits, Sandbox,
+    Session, SnapshotError, SnapshotOptions, State, StorageLimits,
 };
 use std::time::Duration;
 
@@ -227,4 +227,87 @@ async fn files_outlive_a_reset() {
     run(&session, "open('/data/a', 'w').write('kept')").await;
     session.reset().await.unwrap();
     assert_eq!(run(&session, "print(open('/data/a').read())").await, "kept\n");
+}
+
+const WRITE: &str = "import os\nos.makedirs('/tmp/a')\nos.symlink('b', '/tmp/a/link')\n\
+    open('/tmp/a/b', 'w').write('saved')\nx = 1";
+const SHOW: &str = "print(open('/tmp/a/link').read(), x)";
+
+fn with_files() -> SnapshotOptions {
+    SnapshotOptions::default().with_files(true)
+}
+
+#[tokio::test]
+async fn files_travel_with_variables() {
+    let session = sandbox().session().await.unwrap();
+    run(&session, WRITE).await;
+    let (snapshot, _) = session.snapshot_state_with(&with_files()).await.unwrap();
+    let snapshot = PythonStateSnapshot::from_bytes(&snapshot.to_bytes()).unwrap();
+    run(&session, "open('/tmp/a/b', 'w').write('changed')\nopen('/tmp/new', 'w').close()").await;
+    session.restore_state(&snapshot).await.unwrap();
+    assert_eq!(run(&session, SHOW).await, "saved 1\n");
+    assert_eq!(run(&session, "print(os.path.exists('/tmp/new'))").await, "False\n");
+    let other = sandbox().session().await.unwrap();
+    other.restore_state(&snapshot).await.unwrap();
+    assert_eq!(run(&other, SHOW).await, "saved 1\n");
+    // Without files a snapshot leaves them alone.
+    let variables = session.snapshot_state().await.unwrap();
+    run(&other, "open('/tmp/a/b', 'w').write('other')\nx = 2").await;
+    other.restore_state(&variables).await.unwrap();
+    assert_eq!(run(&other, SHOW).await, "other 1\n");
+}
+
+#[tokio::test]
+async fn files_travel_with_an_image() {
+    let session = sandbox().session().await.unwrap();
+    run(&session, WRITE).await;
+    run(&session, "f = open('/tmp/a/b')\nf.read(2)").await;
+    let image = session.snapshot_image_with_files().await.unwrap();
+    let image = PythonImageSnapshot::from_bytes(&image.to_bytes()).unwrap();
+    let other = Session::from_image(&sandbox(), &image).await.unwrap();
+    assert_eq!(run(&other, SHOW).await, "saved 1\n");
+    assert_eq!(run(&other, "print(f.read())").await, "ved\n");
+    run(&session, "f.close()\nopen('/tmp/a/b', 'w').write('changed')").await;
+    session.restore_image(&image).await.unwrap();
+    assert_eq!(run(&session, "print(f.read())").await, "ved\n");
+    assert_eq!(run(&session, SHOW).await, "saved 1\n");
+}
+
+#[tokio::test]
+async fn files_that_do_not_fit_leave_the_session_as_it_was() {
+    let session = sandbox().session().await.unwrap();
+    run(&session, "x = 1\nopen('/tmp/large', 'w').write('a' * 2_000_000)").await;
+    let small = with_files().with_max_bytes(1_000_000);
+    let refused = session.snapshot_state_with(&small).await;
+    assert!(matches!(refused, Err(Error::Snapshot(SnapshotError::TooLarge { .. }))));
+    let (large, _) = session.snapshot_state_with(&with_files()).await.unwrap();
+    let image = session.snapshot_image_with_files().await.unwrap();
+
+    let limits = StorageLimits::default().with_bytes(1_000_000);
+    let narrow = Sandbox::embedded().scratch_limits(limits).build().unwrap();
+    let session = narrow.session().await.unwrap();
+    run(&session, "x = 2\nf = open('/tmp/f', 'w+')\nf.write('here')\nf.flush()").await;
+    let damaged = large.clone().with_files(vec![9, 9, 9]);
+    let cut = large.files().unwrap();
+    let cut = large.clone().with_files(cut[..cut.len() - 1].to_vec());
+    for bad in [&large, &damaged, &cut] {
+        let refused = session.restore_state(bad).await;
+        assert!(matches!(refused, Err(Error::Snapshot(SnapshotError::Files(_)))), "{refused:?}");
+    }
+    let refused = session.restore_image(&image).await;
+    assert!(matches!(refused, Err(Error::Snapshot(SnapshotError::Files(_)))), "{refused:?}");
+    let refused = Session::from_image(&narrow, &image).await;
+    assert!(matches!(refused, Err(Error::Snapshot(SnapshotError::Files(_)))), "{refused:?}");
+
+    // The files fit here, and the variables are refused after them.
+    run(&session, "class Never:\n    def __reduce__(self): return exec, ('1 / 0',)\nbad = Never()")
+        .await;
+    let (fails, _) = session.snapshot_state_with(&with_files()).await.unwrap();
+    run(&session, "del bad\nf.write(' still')").await;
+    let refused = session.restore_state(&fails).await;
+    assert!(matches!(refused, Err(Error::Snapshot(SnapshotError::Unusable(_)))), "{refused:?}");
+    assert_eq!(
+        run(&session, "f.seek(0)\nprint(x, f.read(), open('/tmp/f').read())").await,
+        "2 here still here still\n"
+    );
 }

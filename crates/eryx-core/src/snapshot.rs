@@ -70,6 +70,9 @@ pub enum SnapshotError {
         /// Bytes.
         limit: u64,
     },
+    /// The files that go with it are damaged, or more than the session may have.
+    #[error("the files that go with the snapshot cannot be restored: {0}")]
+    Files(String),
     /// The interpreter could not read it. Nothing was changed.
     #[error("the interpreter could not restore the snapshot: {}", .0.escape_debug())]
     Unusable(String),

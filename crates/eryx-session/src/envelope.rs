@@ -1,5 +1,6 @@
 //! A snapshot as bytes: magic, format, kind, whether it is keyed, runtime, Python,
 //! time, length, data, and a BLAKE3 over all of that. Integers are little-endian.
+//! Since format 2 the data begins with files: their length, and as much of them.
 
 use crate::SnapshotMetadata;
 use eryx_core::SnapshotError;
@@ -8,11 +9,28 @@ use eryx_core::SnapshotError;
 pub(crate) const PYTHON: &str = "3.13";
 
 const MAGIC: &[u8; 8] = b"eryxsnap";
-const FORMAT: u16 = 1;
+const FORMAT: u16 = 2;
 const HASH: usize = 32;
 
 /// Magic, format, kind, keyed, runtime, Python, time, length.
 const HEADER: usize = 8 + 2 + 1 + 1 + 32 + 8 + 8 + 8;
+
+/// The length of the files.
+const FILES: usize = 8;
+
+/// What is saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Contents<'a> {
+    /// Empty if there are none.
+    pub(crate) files: &'a [u8],
+    pub(crate) data: &'a [u8],
+}
+
+impl<'a> Contents<'a> {
+    pub(crate) fn of(data: &'a [u8]) -> Self {
+        Self { files: &[], data }
+    }
+}
 
 /// What is in an envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,10 +55,12 @@ impl Kind {
 pub(crate) fn write(
     kind: Kind,
     metadata: &SnapshotMetadata,
-    data: &[u8],
+    contents: Contents<'_>,
     key: Option<&[u8; 32]>,
 ) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(HEADER + data.len() + HASH);
+    let Contents { files, data } = contents;
+    let length = FILES + files.len() + data.len();
+    let mut bytes = Vec::with_capacity(HEADER + length + HASH);
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&FORMAT.to_le_bytes());
     bytes.extend_from_slice(&[kind as u8, u8::from(key.is_some())]);
@@ -52,20 +72,22 @@ pub(crate) fn write(
     }
     bytes.extend_from_slice(&version);
     bytes.extend_from_slice(&metadata.timestamp_ms.to_le_bytes());
-    bytes.extend_from_slice(&(data.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(&(length as u64).to_le_bytes());
+    bytes.extend_from_slice(&(files.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(files);
     bytes.extend_from_slice(data);
     let hash = hash(&bytes, key);
     bytes.extend_from_slice(hash.as_bytes());
     bytes
 }
 
-/// What is known of the data, and the data, of which there may be `limit` bytes.
+/// What is known of the contents, and those, of which there may be `limit` bytes.
 pub(crate) fn read<'a>(
     expected_kind: Kind,
     bytes: &'a [u8],
     limit: u64,
     key: Option<&[u8; 32]>,
-) -> Result<(SnapshotMetadata, &'a [u8]), SnapshotError> {
+) -> Result<(SnapshotMetadata, Contents<'a>), SnapshotError> {
     if !bytes.starts_with(MAGIC) {
         return Err(SnapshotError::Foreign);
     }
@@ -86,7 +108,7 @@ pub(crate) fn read<'a>(
     if kind != expected_kind {
         return Err(SnapshotError::Kind { found: kind.name(), expected: expected_kind.name() });
     }
-    if length > limit {
+    if length > limit.saturating_add(FILES as u64) {
         return Err(SnapshotError::TooLarge { size: length, limit });
     }
     let expected = smallest + length;
@@ -112,9 +134,18 @@ pub(crate) fn read<'a>(
     let python_version: String =
         version.iter().take_while(|byte| **byte != 0).map(|byte| char::from(*byte)).collect();
     check_python(&python_version)?;
-    let data = content.get(HEADER..).unwrap_or_default();
-    let size_bytes = data.len();
-    Ok((SnapshotMetadata { timestamp_ms, size_bytes, runtime, python_version }, data))
+    let contents = content.get(HEADER..).unwrap_or_default();
+    let contents = if format == 1 { Some(Contents::of(contents)) } else { split(contents) };
+    let contents = contents.ok_or(SnapshotError::Damaged)?;
+    let size_bytes = contents.data.len();
+    Ok((SnapshotMetadata { timestamp_ms, size_bytes, runtime, python_version }, contents))
+}
+
+fn split(bytes: &[u8]) -> Option<Contents<'_>> {
+    let (length, rest) = bytes.split_first_chunk::<FILES>()?;
+    let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
+    let (files, data) = rest.split_at_checked(length)?;
+    Some(Contents { files, data })
 }
 
 pub(crate) fn check_python(version: &str) -> Result<(), SnapshotError> {
@@ -178,7 +209,7 @@ mod tests {
         assert!(matches!(read(&longer), Err(E::Damaged)));
         let mut newer = bytes.clone();
         newer[8] = 9;
-        assert!(matches!(read(&newer), Err(E::Newer { found: 9, known: 1 })));
+        assert!(matches!(read(&newer), Err(E::Newer { found: 9, known: 2 })));
         let mut huge = bytes.clone();
         huge[60..68].copy_from_slice(&u64::MAX.to_le_bytes());
         assert!(matches!(read(&huge), Err(E::TooLarge { size: u64::MAX, .. })));
@@ -201,8 +232,30 @@ mod tests {
     }
 
     #[test]
+    fn files_go_with_it() {
+        let one = snapshot().with_files(vec![1, 2, 3]);
+        let read = PythonStateSnapshot::from_bytes(&one.to_bytes()).unwrap();
+        assert_eq!(read, one);
+        assert_eq!(read.files(), Some(&[1, 2, 3][..]));
+        assert_eq!(snapshot().files(), None);
+    }
+
+    #[test]
+    fn the_first_format_had_no_files() {
+        let one = snapshot();
+        let mut bytes = one.to_bytes();
+        bytes.truncate(bytes.len() - HASH);
+        bytes.drain(HEADER..HEADER + FILES);
+        bytes[8] = 1;
+        bytes[60..68].copy_from_slice(&(one.size() as u64).to_le_bytes());
+        let tag = hash(&bytes, None);
+        bytes.extend_from_slice(tag.as_bytes());
+        assert_eq!(PythonStateSnapshot::from_bytes(&bytes).unwrap(), one);
+    }
+
+    #[test]
     fn an_image_is_no_state() {
-        let bytes = write(Kind::Image, snapshot().metadata(), b"", None);
+        let bytes = write(Kind::Image, snapshot().metadata(), Contents::of(b""), None);
         let read = PythonStateSnapshot::from_bytes(&bytes);
         assert!(matches!(read, Err(SnapshotError::Kind { .. })), "{read:?}");
         let read = PythonImageSnapshot::from_bytes(&snapshot().to_bytes());
@@ -213,7 +266,7 @@ mod tests {
     fn another_python_is_told() {
         let one = snapshot();
         let metadata = SnapshotMetadata { python_version: "3.14".into(), ..one.metadata().clone() };
-        let bytes = write(Kind::State, &metadata, one.data(), None);
+        let bytes = write(Kind::State, &metadata, Contents::of(one.data()), None);
         let read = PythonStateSnapshot::from_bytes(&bytes);
         assert!(matches!(read, Err(SnapshotError::Python { .. })), "{read:?}");
     }

@@ -1,5 +1,5 @@
 use crate::SnapshotMetadata;
-use crate::envelope::{self, Kind};
+use crate::envelope::{self, Contents, Kind};
 use eryx_core::{Image, SnapshotError};
 use std::fmt;
 
@@ -12,19 +12,39 @@ pub const MAX_IMAGE_SIZE: usize = 512 << 20;
 ///
 /// It fits the runtime that made it, in any process on any machine, and nothing
 /// else: [`PythonStateSnapshot`](crate::PythonStateSnapshot) is for what is to
-/// outlive an update. Files are not in it, only which were open and where: they
-/// are opened again. Connections are closed, and calls of the host that were
+/// outlive an update. Files are in it if that is asked for, otherwise only which were
+/// open and where: they are opened again. Connections are closed, and calls of the host that were
 /// under way fail.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PythonImageSnapshot {
     image: Image,
+    /// Empty if there are none.
+    files: Vec<u8>,
     metadata: SnapshotMetadata,
 }
 
 impl PythonImageSnapshot {
     pub(crate) fn new(image: Image) -> Self {
         let metadata = SnapshotMetadata::now(image.content().len(), image.runtime());
-        Self { image, metadata }
+        Self { image, files: Vec::new(), metadata }
+    }
+
+    /// The same with files, which are kept as they are: whoever restores has to
+    /// make something of them, and to expect anything.
+    #[must_use]
+    pub fn with_files(mut self, files: Vec<u8>) -> Self {
+        self.files = files;
+        self
+    }
+
+    /// The files that go with it, if any do.
+    pub fn files(&self) -> Option<&[u8]> {
+        Some(&*self.files).filter(|files| !files.is_empty())
+    }
+
+    fn write(&self, key: Option<&[u8; 32]>) -> Vec<u8> {
+        let contents = Contents { files: &self.files, data: &pack(&self.image) };
+        envelope::write(Kind::Image, &self.metadata, contents, key)
     }
 
     pub(crate) fn image(&self) -> &Image {
@@ -45,13 +65,13 @@ impl PythonImageSnapshot {
     /// write there can make an image of their own: see
     /// [`to_bytes_with_key`](Self::to_bytes_with_key).
     pub fn to_bytes(&self) -> Vec<u8> {
-        envelope::write(Kind::Image, &self.metadata, &pack(&self.image), None)
+        self.write(None)
     }
 
     /// As [`to_bytes`](Self::to_bytes), with a tag that only who has the key can
     /// make.
     pub fn to_bytes_with_key(&self, key: &[u8; 32]) -> Vec<u8> {
-        envelope::write(Kind::Image, &self.metadata, &pack(&self.image), Some(key))
+        self.write(Some(key))
     }
 
     /// Reads what [`to_bytes`](Self::to_bytes) wrote. All of it is checked.
@@ -74,10 +94,11 @@ impl PythonImageSnapshot {
 
     fn read(bytes: &[u8], key: Option<&[u8; 32]>) -> Result<Self, SnapshotError> {
         let limit = MAX_IMAGE_SIZE as u64;
-        let (mut metadata, data) = envelope::read(Kind::Image, bytes, limit, key)?;
+        let (mut metadata, contents) = envelope::read(Kind::Image, bytes, limit, key)?;
+        let Contents { files, data } = contents;
         let image = unpack(metadata.runtime, data).ok_or(SnapshotError::Damaged)?;
         metadata.size_bytes = image.content().len();
-        Ok(Self { image, metadata })
+        Ok(Self { image, files: files.to_vec(), metadata })
     }
 }
 

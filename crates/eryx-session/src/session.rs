@@ -197,6 +197,22 @@ impl<T: RuntimeView> SessionExecutor<T> {
         if !matches!(self.state(), State::Poisoned(_)) {
             return self.interpreter.restore(snapshot.data(), &self.options).await;
         }
+        self.restore_state_anew(snapshot).await
+    }
+
+    /// As [`restore_state`](Self::restore_state), always into a new interpreter:
+    /// nothing else of the old one is left.
+    ///
+    /// # Errors
+    /// As [`restore_state`](Self::restore_state), and [`Error::Closed`].
+    pub async fn restore_state_anew(
+        &mut self,
+        snapshot: &PythonStateSnapshot,
+    ) -> Result<(), Error> {
+        snapshot.check().map_err(Error::Snapshot)?;
+        if self.state() == State::Closed {
+            return Err(Error::Closed);
+        }
         let executor = self.interpreter.executor().clone();
         let mut fresh = start(&executor, &self.options).await?;
         fresh.restore(snapshot.data(), &self.options).await?;

@@ -1,5 +1,5 @@
 use crate::SnapshotMetadata;
-use crate::envelope::{self, Kind};
+use crate::envelope::{self, Contents, Kind};
 use eryx_core::SnapshotError;
 use std::fmt;
 
@@ -13,6 +13,8 @@ pub const MAX_SNAPSHOT_SIZE: usize = 64 << 20;
 #[derive(Clone, PartialEq, Eq)]
 pub struct PythonStateSnapshot {
     data: Vec<u8>,
+    /// Empty if there are none.
+    files: Vec<u8>,
     metadata: SnapshotMetadata,
 }
 
@@ -22,13 +24,18 @@ pub struct PythonStateSnapshot {
 pub struct SnapshotOptions {
     /// Leaves out what cannot be saved, and tells, instead of failing. Off.
     pub skip_unsaveable: bool,
-    /// The most bytes. [`MAX_SNAPSHOT_SIZE`], which it cannot exceed.
+    /// The most bytes, of variables and files together. [`MAX_SNAPSHOT_SIZE`], which
+    /// it cannot exceed.
     pub max_bytes: u64,
+    /// Saves the session's own files too, by value: all that is under no mount. Off.
+    /// A [`SessionExecutor`](crate::SessionExecutor) has none of its own; the
+    /// facade's `Session` has.
+    pub files: bool,
 }
 
 impl Default for SnapshotOptions {
     fn default() -> Self {
-        Self { skip_unsaveable: false, max_bytes: MAX_SNAPSHOT_SIZE as u64 }
+        Self { skip_unsaveable: false, max_bytes: MAX_SNAPSHOT_SIZE as u64, files: false }
     }
 }
 
@@ -46,12 +53,36 @@ impl SnapshotOptions {
         self.max_bytes = bytes.min(MAX_SNAPSHOT_SIZE as u64);
         self
     }
+
+    /// Sets [`files`](Self::files).
+    #[must_use]
+    pub fn with_files(mut self, files: bool) -> Self {
+        self.files = files;
+        self
+    }
 }
 
 impl PythonStateSnapshot {
     pub(crate) fn new(data: Vec<u8>, runtime: [u8; 32]) -> Self {
         let metadata = SnapshotMetadata::now(data.len(), runtime);
-        Self { data, metadata }
+        Self { data, files: Vec::new(), metadata }
+    }
+
+    /// The same with files, which are kept as they are: whoever restores has to
+    /// make something of them, and to expect anything.
+    #[must_use]
+    pub fn with_files(mut self, files: Vec<u8>) -> Self {
+        self.files = files;
+        self
+    }
+
+    /// The files that go with it, if any do.
+    pub fn files(&self) -> Option<&[u8]> {
+        Some(&*self.files).filter(|files| !files.is_empty())
+    }
+
+    fn contents(&self) -> Contents<'_> {
+        Contents { files: &self.files, data: &self.data }
     }
 
     /// The saved variables, in the guest's format.
@@ -72,13 +103,13 @@ impl PythonStateSnapshot {
     /// Everything as bytes, to be kept anywhere. Whoever can write there can make
     /// a snapshot of their own: see [`to_bytes_with_key`](Self::to_bytes_with_key).
     pub fn to_bytes(&self) -> Vec<u8> {
-        envelope::write(Kind::State, &self.metadata, &self.data, None)
+        envelope::write(Kind::State, &self.metadata, self.contents(), None)
     }
 
     /// As [`to_bytes`](Self::to_bytes), with a tag that only who has the key can
     /// make.
     pub fn to_bytes_with_key(&self, key: &[u8; 32]) -> Vec<u8> {
-        envelope::write(Kind::State, &self.metadata, &self.data, Some(key))
+        envelope::write(Kind::State, &self.metadata, self.contents(), Some(key))
     }
 
     /// Reads what [`to_bytes`](Self::to_bytes) wrote. All of it is checked.
@@ -101,8 +132,9 @@ impl PythonStateSnapshot {
 
     fn read(bytes: &[u8], key: Option<&[u8; 32]>) -> Result<Self, SnapshotError> {
         let limit = MAX_SNAPSHOT_SIZE as u64;
-        let (metadata, data) = envelope::read(Kind::State, bytes, limit, key)?;
-        Ok(Self { data: data.to_vec(), metadata })
+        let (metadata, contents) = envelope::read(Kind::State, bytes, limit, key)?;
+        let Contents { files, data } = contents;
+        Ok(Self { data: data.to_vec(), files: files.to_vec(), metadata })
     }
 
     pub(crate) fn check(&self) -> Result<(), SnapshotError> {

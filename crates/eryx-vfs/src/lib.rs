@@ -58,8 +58,8 @@ pub use mounts::{MountTable, MountTableBuilder};
 pub use perms::{DirPerms, FilePerms};
 pub use real::RealDir;
 pub use storage::{
-    ArcStorage, DirEntry, FileKind, InMemoryStorage, Metadata, NodeId, StorageFiles, StorageLimits,
-    StorageSnapshot, StorageUsage, VfsStorage,
+    ArcStorage, DirEntry, Exchanged, FileKind, InMemoryStorage, Metadata, NodeId, StorageFiles,
+    StorageLimits, StorageSnapshot, StorageUsage, VfsStorage,
 };
 pub use view::{VfsCtxView, VfsView, add_to_linker};
 pub use volume::{VfsConfig, VolumeMount};

@@ -1,8 +1,10 @@
 use crate::files::OwnFiles;
 use crate::state::World;
 use crate::{Sandbox, SandboxState};
-use eryx_core::{Callbacks, Error, ExecutionOutput, State};
-use eryx_session::{PythonImageSnapshot, PythonStateSnapshot, SessionExecutor};
+use eryx_core::{Callbacks, Error, ExecutionOutput, Omission, State};
+use eryx_session::{
+    MAX_IMAGE_SIZE, PythonImageSnapshot, PythonStateSnapshot, SessionExecutor, SnapshotOptions,
+};
 use std::sync::Arc;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -28,14 +30,21 @@ impl Session {
     }
 
     /// Starts a session as the image was captured of another, here or in another
-    /// process, under this sandbox's options. Its files start empty, so that those
-    /// that were open cannot be used; with the feature `vfs` see
-    /// `from_image_with_files`.
+    /// process, under this sandbox's options. Its files are those that the image
+    /// carries. Without any they start empty, so that those that were open cannot be
+    /// used; with the feature `vfs` see `from_image_with_files`.
     ///
     /// # Errors
-    /// As [`SessionExecutor::from_image`].
+    /// As [`SessionExecutor::from_image`]; [`SnapshotError::Files`] if the image's
+    /// files are damaged, or more than the sandbox lets a session have.
+    ///
+    /// [`SnapshotError::Files`]: crate::SnapshotError::Files
     pub async fn from_image(sandbox: &Sandbox, image: &PythonImageSnapshot) -> Result<Self, Error> {
-        Self::from_image_and(sandbox, image, OwnFiles::new(&sandbox.world().mounts)).await
+        let files = OwnFiles::new(&sandbox.world().mounts);
+        if let Some(saved) = image.files() {
+            files.load(saved)?.keep();
+        }
+        Self::from_image_and(sandbox, image, files).await
     }
 
     pub(crate) async fn from_image_and(
@@ -82,14 +91,36 @@ impl Session {
         self.lock()?.snapshot_image().await
     }
 
-    /// Makes the session what it, or another, was when the image was captured.
-    /// Its files stay as they are.
+    /// As [`snapshot_image`](Self::snapshot_image), with the session's own files:
+    /// all that is under no mount.
+    ///
+    /// # Errors
+    /// As [`snapshot_image`](Self::snapshot_image); [`SnapshotError::TooLarge`] if
+    /// both are more than [`MAX_IMAGE_SIZE`].
+    ///
+    /// [`SnapshotError::TooLarge`]: crate::SnapshotError::TooLarge
+    pub async fn snapshot_image_with_files(&self) -> Result<PythonImageSnapshot, Error> {
+        let mut session = self.lock()?;
+        let image = session.snapshot_image().await?;
+        let left = MAX_IMAGE_SIZE.saturating_sub(image.size());
+        let files = self.files.save(left as u64)?;
+        Ok(image.with_files(files))
+    }
+
+    /// Makes the session what it, or another, was when the image was captured. Its
+    /// files become those that the image carries; if it has none they stay as they
+    /// are.
     ///
     /// # Errors
     /// As [`SessionExecutor::restore_image`]; [`Error::Busy`] while something
-    /// runs.
+    /// runs. Session and files are as they were then.
     pub async fn restore_image(&self, image: &PythonImageSnapshot) -> Result<(), Error> {
-        self.lock()?.restore_image(image).await
+        let mut session = self.lock()?;
+        let Some(saved) = image.files() else { return session.restore_image(image).await };
+        let files = self.files.load(saved)?;
+        session.restore_image(image).await?;
+        files.keep();
+        Ok(())
     }
 
     /// Runs a program that finds what earlier ones left.
@@ -136,13 +167,50 @@ impl Session {
         self.lock()?.snapshot_state().await
     }
 
-    /// Puts a snapshot's variables in the place of those that there are.
+    /// As [`snapshot_state`](Self::snapshot_state), with a choice, and the session's
+    /// own files if they are asked for; answers too with what was left out.
+    ///
+    /// ```no_run
+    /// # async fn example(session: &eryx::Session) -> Result<(), eryx::Error> {
+    /// use eryx::SnapshotOptions;
+    ///
+    /// let options = SnapshotOptions::default().with_files(true);
+    /// let (snapshot, _) = session.snapshot_state_with(&options).await?;
+    /// std::fs::write("session.snapshot", snapshot.to_bytes()).expect("a disk with room");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`snapshot_state`](Self::snapshot_state).
+    pub async fn snapshot_state_with(
+        &self,
+        options: &SnapshotOptions,
+    ) -> Result<(PythonStateSnapshot, Vec<Omission>), Error> {
+        let mut session = self.lock()?;
+        let (snapshot, omitted) = session.snapshot_state_with(options).await?;
+        if !options.files {
+            return Ok((snapshot, omitted));
+        }
+        let left = options.max_bytes.saturating_sub(snapshot.size() as u64);
+        let files = self.files.save(left)?;
+        Ok((snapshot.with_files(files), omitted))
+    }
+
+    /// Puts a snapshot's variables in the place of those that there are. One that
+    /// carries files brings those too, in the place of the session's own, and a new
+    /// interpreter with them.
     ///
     /// # Errors
     /// As [`SessionExecutor::restore_state`]; [`Error::Busy`] while something
-    /// runs.
+    /// runs. Variables and files are as they were then.
     pub async fn restore_state(&self, snapshot: &PythonStateSnapshot) -> Result<(), Error> {
-        self.lock()?.restore_state(snapshot).await
+        let mut session = self.lock()?;
+        let Some(saved) = snapshot.files() else { return session.restore_state(snapshot).await };
+        let files = self.files.load(saved)?;
+        session.restore_state_anew(snapshot).await?;
+        files.keep();
+        Ok(())
     }
 
     /// Forgets all variables, in the same interpreter.

@@ -201,6 +201,10 @@ pub(crate) fn compare(ops: &[Op]) {
     let saved = serde_json::to_string(&storage.snapshot()).unwrap();
     let loaded: crate::StorageSnapshot = serde_json::from_str(&saved).unwrap();
     assert_eq!(loaded.to_storage().usage(), storage.usage());
+    let bytes = storage.snapshot().to_bytes(u64::MAX).unwrap();
+    let loaded = crate::StorageSnapshot::from_bytes(&bytes, storage.limits()).unwrap();
+    assert_eq!(loaded.to_storage().usage(), storage.usage());
+    assert_eq!(loaded.to_bytes(u64::MAX).unwrap(), bytes);
     let mut tar = Vec::new();
     storage.export_tar("/", &mut tar).unwrap();
     let copy = InMemoryStorage::new();

@@ -6,7 +6,7 @@ mod memory;
 mod shared;
 
 pub use files::StorageFiles;
-pub use memory::{InMemoryStorage, StorageLimits, StorageSnapshot, StorageUsage};
+pub use memory::{Exchanged, InMemoryStorage, StorageLimits, StorageSnapshot, StorageUsage};
 pub use shared::ArcStorage;
 
 #[cfg(any(test, feature = "fuzzing"))]

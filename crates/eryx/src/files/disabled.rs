@@ -1,5 +1,5 @@
 use crate::SandboxState;
-use eryx_core::{Error, Undo};
+use eryx_core::{Error, SnapshotError, Undo};
 use wasmtime::component::Linker;
 
 /// What a builder was told of files: nothing.
@@ -26,6 +26,26 @@ impl OwnFiles {
     pub(crate) fn fork(&self) -> Self {
         Self
     }
+
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "with files it is more")]
+    pub(crate) fn save(&self, _limit: u64) -> Result<Vec<u8>, Error> {
+        Ok(Vec::new())
+    }
+
+    #[expect(clippy::unused_self, reason = "with files it is more")]
+    pub(crate) fn load(&self, _bytes: &[u8]) -> Result<Loaded, Error> {
+        let why = "this program was built without files (the feature `vfs`)";
+        Err(Error::Snapshot(SnapshotError::Files(why.to_owned())))
+    }
+}
+
+/// There are none.
+#[derive(Debug)]
+pub(crate) struct Loaded;
+
+impl Loaded {
+    #[expect(clippy::unused_self, reason = "with files it is more")]
+    pub(crate) fn keep(self) {}
 }
 
 impl FilesSetup {

@@ -1,9 +1,9 @@
 use crate::{Sandbox, SandboxBuilder, SandboxState, Session};
-use eryx_core::{Error, RuntimeCtx, Undo};
+use eryx_core::{Error, RuntimeCtx, SnapshotError, Undo};
 use eryx_session::{PythonImageSnapshot, WithFiles};
 use eryx_vfs::{
-    ArcStorage, HybridVfsCtx, InMemoryStorage, MountTable, MountTableBuilder, StorageLimits,
-    StorageSnapshot, VfsConfig, VfsCtxView, VfsView, VolumeMount,
+    ArcStorage, Exchanged, HybridVfsCtx, InMemoryStorage, MountTable, MountTableBuilder,
+    StorageLimits, StorageSnapshot, VfsConfig, VfsCtxView, VfsView, VolumeMount,
 };
 use std::sync::Arc;
 use wasmtime::component::Linker;
@@ -58,6 +58,45 @@ impl OwnFiles {
 
     pub(crate) fn fork(&self) -> Self {
         Self::of(self.0.fork())
+    }
+
+    /// All of them as bytes, of which there may be so many.
+    pub(crate) fn save(&self, limit: u64) -> Result<Vec<u8>, Error> {
+        let snapshot = self.0.snapshot();
+        snapshot.to_bytes(limit).map_err(|_| {
+            let size = self.0.usage().bytes.max(limit.saturating_add(1));
+            Error::Snapshot(SnapshotError::TooLarge { size, limit })
+        })
+    }
+
+    /// Makes them what was saved, until the answer is dropped or kept.
+    pub(crate) fn load(&self, bytes: &[u8]) -> Result<Loaded<'_>, Error> {
+        let saved = StorageSnapshot::from_bytes(bytes, self.0.limits());
+        let was = saved.and_then(|saved| self.0.exchange(&saved));
+        let was = was.map_err(|error| Error::Snapshot(SnapshotError::Files(error.to_string())))?;
+        Ok(Loaded { own: self, was: Some(was) })
+    }
+}
+
+/// Files that have come from a snapshot. Dropped, they are what they were before:
+/// whatever else has to succeed did not.
+#[derive(Debug)]
+pub(crate) struct Loaded<'a> {
+    own: &'a OwnFiles,
+    was: Option<Exchanged>,
+}
+
+impl Loaded<'_> {
+    pub(crate) fn keep(mut self) {
+        self.was = None;
+    }
+}
+
+impl Drop for Loaded<'_> {
+    fn drop(&mut self) {
+        if let Some(was) = self.was.take() {
+            self.own.0.put_back(was);
+        }
     }
 }
 
@@ -179,7 +218,7 @@ impl Session {
     }
 
     /// As [`from_image`](Self::from_image), with files of its own that are there
-    /// already: files that were open in the image are opened again.
+    /// already, whatever the image carries: files that were open in the image are opened again.
     ///
     /// # Errors
     /// As [`from_image`](Self::from_image); [`Error::Config`] if they are more

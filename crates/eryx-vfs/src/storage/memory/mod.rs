@@ -42,6 +42,8 @@ pub struct InMemoryStorage {
 struct State {
     tree: Tree,
     epoch: u32,
+    /// The last that there has been; it differs after an exchange was undone.
+    last_epoch: u32,
 }
 
 impl InMemoryStorage {
@@ -56,7 +58,7 @@ impl InMemoryStorage {
     }
 
     fn of(tree: Tree) -> Self {
-        Self { state: Mutex::new(State { tree, epoch: 0 }) }
+        Self { state: Mutex::new(State { tree, epoch: 0, last_epoch: 0 }) }
     }
 
     /// The limits.
@@ -88,6 +90,15 @@ impl InMemoryStorage {
     /// [`FsError::NoSpace`] if the snapshot has more than the limits allow; then
     /// nothing has changed.
     pub fn restore(&self, snapshot: &StorageSnapshot) -> FsResult<()> {
+        self.exchange(snapshot).map(drop)
+    }
+
+    /// As [`restore`](Self::restore), and answers with what was there, for
+    /// [`put_back`](Self::put_back).
+    ///
+    /// # Errors
+    /// As [`restore`](Self::restore).
+    pub fn exchange(&self, snapshot: &StorageSnapshot) -> FsResult<Exchanged> {
         let mut state = self.state();
         let mut tree = snapshot.tree().fork();
         let limits = state.tree.limits;
@@ -95,9 +106,18 @@ impl InMemoryStorage {
             return Err(FsError::NoSpace);
         }
         tree.limits = limits;
-        state.epoch = state.epoch.checked_add(1).ok_or(FsError::NoSpace)?;
-        state.tree = tree;
-        Ok(())
+        let epoch = state.last_epoch.checked_add(1).ok_or(FsError::NoSpace)?;
+        let tree = std::mem::replace(&mut state.tree, tree);
+        let was = Exchanged { tree, epoch: state.epoch };
+        (state.epoch, state.last_epoch) = (epoch, epoch);
+        Ok(was)
+    }
+
+    /// Makes the files those that they were before the exchange. What was open then
+    /// is open again; what was opened since fails.
+    pub fn put_back(&self, was: Exchanged) {
+        let mut state = self.state();
+        (state.tree, state.epoch) = (was.tree, was.epoch);
     }
 
     /// A panic of another thread cannot have left a tree half changed that is
@@ -105,6 +125,13 @@ impl InMemoryStorage {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The files of a storage before an [`exchange`](InMemoryStorage::exchange).
+#[derive(Debug)]
+pub struct Exchanged {
+    tree: Tree,
+    epoch: u32,
 }
 
 impl Default for InMemoryStorage {

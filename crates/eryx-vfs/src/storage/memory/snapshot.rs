@@ -26,7 +26,46 @@ impl StorageSnapshot {
     pub fn to_storage(&self) -> super::InMemoryStorage {
         super::InMemoryStorage::of(self.0.fork())
     }
+
+    /// All files as bytes, at most `limit`.
+    ///
+    /// # Errors
+    /// [`FsError::TooLarge`] if they would be more.
+    pub fn to_bytes(&self, limit: u64) -> FsResult<Vec<u8>> {
+        let check = |size: u64| if size > limit { Err(FsError::TooLarge) } else { Ok(()) };
+        check(self.0.usage.bytes)?;
+        let mut bytes = vec![FORMAT];
+        walk(&self.0, |entry| {
+            bytes = postcard::to_extend(&entry, std::mem::take(&mut bytes))
+                .map_err(|_| FsError::Invalid)?;
+            check(u64::try_from(bytes.len()).unwrap_or(u64::MAX))
+        })?;
+        Ok(bytes)
+    }
+
+    /// Reads what [`to_bytes`](Self::to_bytes) wrote, as far as files may be
+    /// within `limits`. The bytes may come from anywhere.
+    ///
+    /// # Errors
+    /// [`FsError::NoSpace`] if they are more than `limits` allow; another if the
+    /// bytes are something else.
+    pub fn from_bytes(bytes: &[u8], limits: StorageLimits) -> FsResult<Self> {
+        let (format, mut rest) = bytes.split_first().ok_or(FsError::Invalid)?;
+        if *format != FORMAT {
+            return Err(FsError::Unsupported);
+        }
+        let mut loader = Loader::new(limits);
+        while !rest.is_empty() {
+            let (entry, after) = postcard::take_from_bytes(rest).map_err(|_| FsError::Invalid)?;
+            loader.add(entry)?;
+            rest = after;
+        }
+        loader.finish().map(Self)
+    }
 }
+
+/// Of [`StorageSnapshot::to_bytes`].
+const FORMAT: u8 = 1;
 
 /// A storage as bytes: entries, each after the directory that it is in.
 #[derive(Serialize, Deserialize)]
@@ -69,6 +108,16 @@ impl<'de> Deserialize<'de> for StorageSnapshot {
 
 fn save(tree: &Tree) -> FsResult<Saved> {
     let mut entries = Vec::new();
+    walk(tree, |entry| {
+        entries.push(entry);
+        Ok(())
+    })?;
+    Ok(Saved { limits: tree.limits, entries })
+}
+
+/// Shows each entry after the directory that it is in.
+fn walk(tree: &Tree, mut show: impl FnMut(SavedEntry) -> FsResult<()>) -> FsResult<()> {
+    let mut shown = 0_u64;
     let mut places = HashMap::from([(ROOT, 0_u64)]);
     let mut dirs = vec![ROOT];
     while let Some(dir) = dirs.pop() {
@@ -87,22 +136,38 @@ fn save(tree: &Tree) -> FsResult<Saved> {
                 dirs.push(*number);
             }
             let (accessed, modified) = (node.accessed, node.modified);
-            entries.push(SavedEntry { parent, name: name.to_string(), what, accessed, modified });
-            let place = u64::try_from(entries.len()).map_err(|_| FsError::TooLarge)?;
-            places.entry(*number).or_insert(place);
+            show(SavedEntry { parent, name: name.to_string(), what, accessed, modified })?;
+            shown = shown.checked_add(1).ok_or(FsError::TooLarge)?;
+            places.entry(*number).or_insert(shown);
         }
     }
-    Ok(Saved { limits: tree.limits, entries })
+    Ok(())
+}
+
+fn load(saved: Saved) -> FsResult<Tree> {
+    let mut loader = Loader::new(saved.limits);
+    for entry in saved.entries {
+        loader.add(entry)?;
+    }
+    loader.finish()
 }
 
 /// Rebuilds the tree by the same calls that a guest's would be built by, so
 /// that bytes from anywhere make a sound tree or none.
-fn load(saved: Saved) -> FsResult<Tree> {
-    let mut tree = Tree::new(saved.limits);
-    let mut numbers = vec![ROOT];
-    let mut times = Vec::new();
-    for entry in saved.entries {
-        let parent = at(&numbers, entry.parent)?;
+struct Loader {
+    tree: Tree,
+    numbers: Vec<u64>,
+    times: Vec<(u64, SystemTime, SystemTime)>,
+}
+
+impl Loader {
+    fn new(limits: StorageLimits) -> Self {
+        Self { tree: Tree::new(limits), numbers: vec![ROOT], times: Vec::new() }
+    }
+
+    fn add(&mut self, entry: SavedEntry) -> FsResult<()> {
+        let tree = &mut self.tree;
+        let parent = at(&self.numbers, entry.parent)?;
         let number = match entry.what {
             SavedWhat::Directory => tree.create_dir(parent, &entry.name)?,
             SavedWhat::Symlink(target) => tree.create_symlink(parent, &entry.name, &target)?,
@@ -112,21 +177,77 @@ fn load(saved: Saved) -> FsResult<Tree> {
                 number
             }
             SavedWhat::Again(place) => {
-                let number = at(&numbers, place)?;
+                let number = at(&self.numbers, place)?;
                 tree.link(number, parent, &entry.name)?;
                 number
             }
         };
-        numbers.push(number);
-        times.push((number, entry.accessed, entry.modified));
+        self.numbers.push(number);
+        self.times.push((number, entry.accessed, entry.modified));
+        Ok(())
     }
-    for (number, accessed, modified) in times {
-        tree.set_times(number, Some(accessed), Some(modified))?;
+
+    fn finish(mut self) -> FsResult<Tree> {
+        for (number, accessed, modified) in self.times {
+            self.tree.set_times(number, Some(accessed), Some(modified))?;
+        }
+        Ok(self.tree)
     }
-    Ok(tree)
 }
 
 fn at(numbers: &[u64], place: u64) -> FsResult<u64> {
     let place = usize::try_from(place).map_err(|_| FsError::Invalid)?;
     numbers.get(place).copied().ok_or(FsError::Invalid)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use crate::{InMemoryStorage, StorageFiles};
+
+    fn bytes() -> Vec<u8> {
+        let storage = InMemoryStorage::new();
+        storage.write("/a/b", b"hello").unwrap();
+        storage.write("/c", b"12").unwrap();
+        storage.snapshot().to_bytes(1000).unwrap()
+    }
+
+    #[test]
+    fn files_come_back_from_bytes() {
+        let read = StorageSnapshot::from_bytes(&bytes(), StorageLimits::default()).unwrap();
+        assert_eq!(read.to_storage().read("/a/b").unwrap(), b"hello");
+    }
+
+    #[test]
+    fn limits_hold_both_ways() {
+        let snapshot = StorageSnapshot::from_bytes(&bytes(), StorageLimits::default()).unwrap();
+        assert!(matches!(snapshot.to_bytes(6), Err(FsError::TooLarge)));
+        assert!(matches!(snapshot.to_bytes(8), Err(FsError::TooLarge)));
+        for limits in
+            [StorageLimits::default().with_bytes(6), StorageLimits::default().with_nodes(2)]
+        {
+            let read = StorageSnapshot::from_bytes(&bytes(), limits);
+            assert!(matches!(read, Err(FsError::NoSpace)), "{read:?}");
+        }
+    }
+
+    #[test]
+    fn other_bytes_are_refused_or_make_a_sound_tree() {
+        let bytes = bytes();
+        let limits = StorageLimits::default();
+        assert!(StorageSnapshot::from_bytes(&[], limits).is_err());
+        assert!(StorageSnapshot::from_bytes(&[2], limits).is_err());
+        assert!(StorageSnapshot::from_bytes(&bytes[..bytes.len() - 1], limits).is_err());
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut changed = bytes.clone();
+                changed[at] ^= 1 << bit;
+                if let Ok(read) = StorageSnapshot::from_bytes(&changed, limits) {
+                    read.to_bytes(1000).unwrap();
+                }
+            }
+        }
+    }
 }
