@@ -1,19 +1,18 @@
 //! Clients from wheels, as they are, against real servers.
 //!
-//! Wheels are installed by pip, once, pinned by hash. nginx, Redis and
-//! PostgreSQL are used where the machine has them; a test that finds no server
-//! says so and ends.
+//! Wheels are installed by pip, once, pinned by hash.
 
 #![expect(clippy::print_stdout, reason = "a test that is skipped says why")]
 
 use crate::peers::{Authority, Server, http, sandbox_with, trusting};
+use crate::servers::{self, Peer, program};
 use crate::support::repository;
 use eryx::{Error, NetConfig, NetLimits, ResourceLimits, Sandbox, VolumeMount};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -68,52 +67,6 @@ async fn run(wheels: &Path, network: NetConfig, code: &str, port: u16) -> String
         Ok(output) => output.stdout.into_string(),
         Err(Error::Execution(raised)) => panic!("{}\n{}", raised.output.stdout, raised.traceback),
         Err(other) => panic!("{other:?}"),
-    }
-}
-
-/// A program of the machine, if it is there.
-fn program(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let more = ["/usr/sbin".into(), "/usr/local/sbin".into()];
-    let found = std::env::split_paths(&path).chain(more).map(|folder| folder.join(name));
-    let found = found.into_iter().find(|file| file.is_file());
-    if found.is_none() {
-        println!("skipped: there is no {name} on this machine");
-    }
-    found
-}
-
-/// A server that ends with the test.
-struct Peer {
-    child: Child,
-    port: u16,
-    _folder: tempfile::TempDir,
-}
-
-impl Peer {
-    /// Starts what `command` makes of a free port and an empty folder, and waits
-    /// until it listens.
-    fn start(command: impl FnOnce(u16, &Path) -> Command) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let port =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-        let mut command = command(port, folder.path());
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
-        let mut peer = Self { child, port, _folder: folder };
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-            if let Some(ended) = peer.child.try_wait().unwrap() {
-                panic!("the server ended: {ended}");
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        peer
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -177,8 +130,9 @@ async fn nginx_with_both_versions_of_tls() {
             folder.display()
         );
         fs::write(folder.join("nginx.conf"), config).unwrap();
-        let mut command = Command::new(nginx);
+        let mut command = servers::command(&nginx);
         command.arg("-c").arg(folder.join("nginx.conf")).arg("-p").arg(folder);
+        command.arg("-e").arg(folder.join("error.log"));
         command
     });
     let code = r"
@@ -242,7 +196,7 @@ async fn redis_with_and_without_tls() {
     let peer = Peer::start(|port, folder| {
         authority = Some(certificate(folder));
         secure = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-        let mut command = Command::new(redis);
+        let mut command = servers::command(&redis);
         command.args(["--bind", "127.0.0.1", "--save", "", "--port", &port.to_string()]);
         command.args(["--tls-port", &secure.to_string(), "--tls-auth-clients", "no"]);
         command.arg("--tls-cert-file").arg(folder.join("chain.pem"));
@@ -307,11 +261,11 @@ async fn postgresql() {
             chown(&data, Some(65534), Some(65534)).unwrap();
             chown(&key, Some(65534), Some(65534)).unwrap();
         }
-        let mut init = Command::new(initdb);
+        let mut init = servers::command(&initdb);
         init.args(["-A", "trust", "-U", "tester", "-N", "-D"]).arg(&data).stdout(Stdio::null());
         as_nobody(&mut init, root);
         assert!(init.current_dir("/").status().unwrap().success(), "initdb failed");
-        let mut command = Command::new(postgres);
+        let mut command = servers::command(&postgres);
         command.current_dir("/").arg("-D").arg(&data).args([
             "-h",
             "127.0.0.1",

@@ -3,6 +3,7 @@
 use crate::cargo::{cargo, watch};
 use crate::progress::timed;
 use crate::runtime;
+use crate::servers;
 use anyhow::Result;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -81,7 +82,17 @@ fn test(repository: &Path) -> Result<()> {
             "--lib",
             "--bins",
             "--tests",
+            "--examples",
         ]);
+    }
+    // What has no server here says so in the tests that would use it.
+    match servers::fetch() {
+        Ok(Some(folder)) => drop(command.env(servers::VARIABLE, folder)),
+        Ok(None) => {}
+        Err(error) => eprintln!(
+            "   tests beside servers that are not installed are skipped, as those could \
+             not be fetched: {error:#}"
+        ),
     }
     watch(&mut command)
 }

@@ -17,6 +17,7 @@ mod key;
 mod progress;
 mod run;
 mod runtime;
+mod servers;
 mod workshop;
 
 use anyhow::{Context, Result};
