@@ -1,6 +1,5 @@
 """The host's callbacks as async functions."""
 
-import asyncio
 import builtins
 import collections
 import json
@@ -8,6 +7,7 @@ import json.encoder
 import json.scanner
 import keyword
 import types
+from asyncio import Future, get_running_loop
 
 import _eryx
 import _eryx_wait
@@ -93,28 +93,10 @@ _running = 0
 _queue = collections.deque()
 
 
-async def _pending(operation):
-    """What came of a call that was not through at once."""
-    global _running
-    future = asyncio.get_running_loop().create_future()
-    _eryx_wait.register(operation, lambda: future.done() or future.set_result(None))
-    _running += 1
-    try:
-        await future
-    except BaseException:
-        _eryx_wait.forget(operation)
-        raise
-    finally:
-        _running -= 1
-        if _queue:
-            _next()
-    return _eryx.take_call(operation)
-
-
 async def _turn():
     """Wait until fewer calls are under way."""
     while _running >= _in_flight:
-        future = asyncio.get_running_loop().create_future()
+        future = get_running_loop().create_future()
         _queue.append(future)
         try:
             await future
@@ -235,9 +217,10 @@ def _function(index, name, description, schema):
             understand()
         return parameters.signature()
 
-    start = _eryx.start_call
+    start, take = _eryx.start_call, _eryx.take_call
 
     async def call(*args, **kwargs):
+        global _running
         if parameters is None:
             understand()
         if kwargs or not least <= len(args) <= most:
@@ -246,7 +229,19 @@ def _function(index, name, description, schema):
             await _turn()
         code, payload = start(index, names, args)
         if code == _PENDING:
-            code, payload = await _pending(payload)
+            operation, future = payload, Future(loop=get_running_loop())
+            _eryx_wait.settle(operation, future)
+            _running += 1
+            try:
+                await future
+            except BaseException:
+                _eryx_wait.forget(operation)
+                raise
+            finally:
+                _running -= 1
+                if _queue:
+                    _next()
+            code, payload = take(operation)
         if code == _VALUE:
             return payload
         kind, word = _FAILURES[code - _FIRST_FAILURE]

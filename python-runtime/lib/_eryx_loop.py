@@ -95,7 +95,7 @@ class HostEventLoop(asyncio.selector_events.BaseSelectorEventLoop):
 
     async def _finished(self, operation):
         future = self.create_future()
-        _eryx_wait.register(operation, lambda: future.cancelled() or future.set_result(None))
+        _eryx_wait.settle(operation, future)
         try:
             await future
         except asyncio.CancelledError:

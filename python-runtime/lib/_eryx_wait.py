@@ -7,8 +7,9 @@ import _eryx
 # Nanoseconds; some three hundred years.
 FOREVER = 2**63
 
-# What to call when an operation has finished.
+# What to call when an operation has finished, or the future that then ends.
 _waiting = {}
+_futures = {}
 
 
 def register(operation, callback):
@@ -16,15 +17,24 @@ def register(operation, callback):
     _waiting[operation] = callback
 
 
+def settle(operation, future):
+    """Have `future` end, if it has not, when `operation` has finished."""
+    _futures[operation] = future
+
+
 def forget(operation):
     """Give `operation` up."""
     _waiting.pop(operation, None)
+    _futures.pop(operation, None)
     _eryx.cancel(operation)
 
 
 def give_up_all():
     """No operation will ever finish: call those who registered, who will find
     that out."""
+    while _futures:
+        _, future = _futures.popitem()
+        future.done() or future.set_result(None)
     while _waiting:
         _, callback = _waiting.popitem()
         callback()
@@ -38,11 +48,15 @@ def poll(timeout):
     elif timeout > 0:
         # No less than asked: a timer must be due when this returns.
         nanoseconds = int(min(timeout * 1e9 + 1, FOREVER))
-    elif _waiting:
+    elif _waiting or _futures:
         nanoseconds = 0
     else:
         return
     for operation in _eryx.wait(nanoseconds):
+        future = _futures.pop(operation, None)
+        if future is not None:
+            future.done() or future.set_result(None)
+            continue
         callback = _waiting.pop(operation, None)
         if callback is not None:
             callback()

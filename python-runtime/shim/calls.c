@@ -64,6 +64,19 @@ static PyObject *decode(const char *bytes, Py_ssize_t length) {
     return value;
 }
 
+/* `(code, payload)`; takes the payload, which may be NULL. */
+static PyObject *answer(int code, PyObject *payload) {
+    PyObject *tuple = payload ? PyTuple_New(2) : NULL;
+    if (tuple == NULL) {
+        Py_XDECREF(payload);
+        return NULL;
+    }
+    /* Codes are so small that there is one object of each, which always is there. */
+    PyTuple_SET_ITEM(tuple, 0, PyLong_FromLong(code));
+    PyTuple_SET_ITEM(tuple, 1, payload);
+    return tuple;
+}
+
 static PyObject *answer_reply(reply_t *reply) {
     const char *bytes = (const char *)reply->val.json.ptr;
     Py_ssize_t length = (Py_ssize_t)reply->val.json.len;
@@ -72,7 +85,7 @@ static PyObject *answer_reply(reply_t *reply) {
                           : PyBytes_FromStringAndSize(bytes, length);
     /* The generated function for replies frees nothing. Both cases are a list. */
     sandbox_list_u8_free(&reply->val.json);
-    return value ? Py_BuildValue("iN", CODE_VALUE, value) : NULL;
+    return answer(CODE_VALUE, value);
 }
 
 static PyObject *answer_failure(failure_t *failure) {
@@ -177,7 +190,7 @@ static PyObject *start(uint32_t callback, PyObject *text, PyObject *list) {
         return answer_failure(&failure);
     }
     if (progress.tag == ERYX_RUNTIME_CALLBACKS_PROGRESS_PENDING) {
-        return Py_BuildValue("iN", CODE_PENDING, eryx_number(progress.val.pending));
+        return answer(CODE_PENDING, eryx_number(progress.val.pending));
     }
     return answer_reply(&progress.val.done);
 }

@@ -26,6 +26,7 @@ class Call(unittest.TestCase):
         self.calls = []
         self.answers = []
         host.start_call = self.start
+        host.take_call = None
         host.cancelled.clear()
         _eryx_calls._in_flight = 2
 
@@ -94,12 +95,12 @@ class Call(unittest.TestCase):
             await asyncio.sleep(0)
             counts.append(len(self.calls))
             calls[2].cancel()
-            _eryx_calls._eryx_wait._waiting.pop(1)()
-            _eryx_calls._eryx_wait._waiting.pop(2)()
+            _eryx_calls._eryx_wait._futures.pop(1).set_result(None)
+            _eryx_calls._eryx_wait._futures.pop(2).set_result(None)
             done = await asyncio.gather(*calls[:2])
             for _ in range(3):
                 await asyncio.sleep(0)
-            _eryx_calls._eryx_wait._waiting.pop(3)()
+            _eryx_calls._eryx_wait._futures.pop(3).set_result(None)
             return done + [await calls[3]]
 
         self.assertEqual(asyncio.run(main()), [1, 2, 3])
