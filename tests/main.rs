@@ -13,6 +13,7 @@ mod guest;
 mod images;
 mod long_life;
 mod network;
+mod network_requests;
 mod network_threats;
 mod packages;
 mod peers;

@@ -4,6 +4,7 @@ use crate::budget::{Budget, Place};
 use crate::error::{failure, from_io, no_connection};
 use crate::network::Network;
 use crate::policy::{HostName, canonical};
+use crate::request::{NetRequest, Wish, allowed};
 use crate::secret::Rewriter;
 use crate::slot::{Slot, Slots};
 use crate::tcp::{self, Connection};
@@ -16,6 +17,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 
 /// Bytes that one call hands over.
 pub(crate) const MOST_BYTES: usize = 1 << 20;
@@ -39,6 +41,7 @@ pub struct NetCtx {
     /// TLS sessions to go on with, of this run only.
     resumption: Option<Resumption>,
     scratch: Vec<u8>,
+    requests: Option<mpsc::Sender<NetRequest>>,
 }
 
 impl NetCtx {
@@ -55,7 +58,31 @@ impl NetCtx {
             names: HashMap::new(),
             resumption: None,
             scratch: Vec::new(),
+            requests: None,
         }
+    }
+
+    /// Has all that the rules allow from here on decided by who holds the other
+    /// end of `requests`; a closed channel refuses everything, and who takes longer
+    /// than [`NetLimits::connect`](crate::NetLimits::connect) lets it time out.
+    /// With `None` nobody is asked.
+    ///
+    /// ```
+    /// # async fn example(context: &mut eryx_net::NetCtx) {
+    /// use eryx_net::Attempt;
+    ///
+    /// let (sender, mut requests) = tokio::sync::mpsc::channel(1);
+    /// context.set_requests(Some(sender));
+    /// while let Some(request) = requests.recv().await {
+    ///     match request.attempt() {
+    ///         Attempt::Connect { address, .. } if address.port() != 443 => request.refuse(),
+    ///         _ => request.allow(),
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub fn set_requests(&mut self, requests: Option<mpsc::Sender<NetRequest>>) {
+        self.requests = requests;
     }
 
     fn number(&mut self) -> Result<u32, Failure> {
@@ -77,14 +104,21 @@ impl NetCtx {
             return Err(failure(Code::Denied, format!("the host does not allow {name}")));
         }
         self.budget.look_up()?;
-        let answer = shared.resolver.resolve(&name);
         let time = shared.limits.connect;
+        let permission = allowed(self.requests.clone(), Wish::LookUp(name.clone()));
+        let network = self.network.clone();
         let slot = Slot::new();
         let result = slot.clone();
         let work = Box::pin(async move {
+            let answer = async {
+                if !permission.await {
+                    return Err(failure(Code::Denied, format!("the host has refused {name}")));
+                }
+                let answer = network.shared().resolver.resolve(&name).await;
+                answer.map_err(|error| not_resolved(&error))
+            };
             result.put(match tokio::time::timeout(time, answer).await {
-                Ok(Ok(addresses)) => Ok((name, addresses)),
-                Ok(Err(error)) => Err(not_resolved(&error)),
+                Ok(addresses) => addresses.map(|addresses| (name, addresses)),
                 Err(_) => Err(failure(Code::NoNameService, "no name service answered in time")),
             });
         });
@@ -158,10 +192,15 @@ impl NetCtx {
         }
         let place = self.budget.connections.take()?;
         let time = shared.limits.connect;
+        let permission = allowed(self.requests.clone(), Wish::Connect(address, names.to_vec()));
         let slot = Slot::new();
         let result = slot.clone();
         let work = Box::pin(async move {
-            let made = tcp::connect(address, time).await;
+            let made = match tokio::time::timeout(time, permission).await {
+                Ok(true) => tcp::connect(address, time).await,
+                Ok(false) => Err(failure(Code::Denied, format!("the host has refused {address}"))),
+                Err(_) => Err(failure(Code::TimedOut, "the host did not decide in time")),
+            };
             result.put(made.map(|stream| (stream, address, place)));
         });
         Ok((work, slot))

@@ -15,6 +15,8 @@ pub struct SessionExecuteBuilder<'a, T: RuntimeView> {
     code: String,
     options: RunOptions,
     transactional: bool,
+    #[cfg(feature = "net")]
+    pub(crate) network: Option<crate::network::Decider<T>>,
 }
 
 impl<'a, T: RuntimeView> SessionExecuteBuilder<'a, T> {
@@ -24,7 +26,14 @@ impl<'a, T: RuntimeView> SessionExecuteBuilder<'a, T> {
         if options.filename == RunOptions::default().filename {
             options.filename = format!("<run {}>", session.execution_count() + 1);
         }
-        Self { session, code, options, transactional: false }
+        Self {
+            session,
+            code,
+            options,
+            transactional: false,
+            #[cfg(feature = "net")]
+            network: None,
+        }
     }
 
     /// Sets what Python can call; calls are sent to `requests`, and whoever holds
@@ -107,9 +116,19 @@ impl<'a, T: RuntimeView> SessionExecuteBuilder<'a, T> {
     /// # Errors
     /// How a run can end: see [`Error`].
     pub async fn run(self) -> Result<ExecutionOutput, Error> {
-        if self.transactional {
-            return self.session.run_or_undo(&self.code, &self.options).await;
+        #[cfg(feature = "net")]
+        if let Some(decider) = &self.network {
+            decider.begin(self.session);
         }
-        self.session.begin().execute(&self.code, &self.options).await
+        let result = if self.transactional {
+            self.session.run_or_undo(&self.code, &self.options).await
+        } else {
+            self.session.begin().execute(&self.code, &self.options).await
+        };
+        #[cfg(feature = "net")]
+        if let Some(decider) = self.network {
+            decider.end(self.session);
+        }
+        result
     }
 }

@@ -23,6 +23,8 @@ mod envelope;
 mod files;
 mod image;
 mod metadata;
+#[cfg(feature = "net")]
+mod network;
 mod session;
 mod snapshot;
 

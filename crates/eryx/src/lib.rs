@@ -42,7 +42,7 @@ pub use eryx_macros::callback;
 #[cfg(feature = "net")]
 pub use eryx_net::{
     AddressClass, Answer, Attempt, HostName, NameError, NetConfig, NetConfigError, NetCtx,
-    NetLimits, NetRule, Network, Ports, Resolver, RuleError, Secret, SystemResolver,
+    NetLimits, NetRequest, NetRule, Network, Ports, Resolver, RuleError, Secret, SystemResolver,
 };
 #[cfg(feature = "vfs")]
 pub use eryx_session::WithFiles;
