@@ -311,3 +311,79 @@ async fn files_that_do_not_fit_leave_the_session_as_it_was() {
         "2 here still here still\n"
     );
 }
+
+#[tokio::test]
+async fn open_files_travel_with_variables() {
+    let session = sandbox().session().await.unwrap();
+    let code = r"
+import os
+os.chdir('/data')
+with open('closed', 'w') as closed: closed.write('0123456789')
+read = open('closed'); read.read(3)
+append = open('/data/append', 'a'); append.write('one ')
+write = open('/data/write', 'w', newline='\r\n', encoding='latin-1'); write.write('ä\n')
+both = open('/data/both', 'w+b', buffering=0); both.write(b'abcdef'); both.seek(2)
+again = read.buffer
+lines = open('/data/lines', 'w+', newline=''); lines.write('a\r\nb\r\n'); lines.seek(0)
+";
+    run(&session, code).await;
+    let (snapshot, _) = session.snapshot_state_with(&with_files()).await.unwrap();
+    let snapshot = PythonStateSnapshot::from_bytes(&snapshot.to_bytes()).unwrap();
+    let other = sandbox().session().await.unwrap();
+    other.restore_state(&snapshot).await.unwrap();
+    let code = r"
+print(read.read(), again is read.buffer, read.name, read.mode)
+print(closed.closed, closed.name, closed.mode)
+append.write('two'); append.close(); print(open('/data/append').read())
+write.write('b\n'); write.close(); print(open('/data/write', 'rb').read(), write.encoding)
+print(both.read(2), both.tell(), both.mode); both.write(b'X'); print(open('/data/both').read())
+print(lines.readlines())
+try: closed.write('x')
+except ValueError as e: print(e)
+";
+    let seen = r"3456789 True closed r
+True closed w
+one two
+b'\xe4\r\nb\r\n' latin-1
+b'cd' 4 rb+
+abcdXf
+['a\r\n', 'b\r\n']
+I/O operation on closed file.
+";
+    for session in [&session, &other] {
+        assert_eq!(run(session, code).await, seen);
+    }
+    // Of files that were closed there is nothing to open.
+    session.snapshot_state_with(&with_files().with_files(false)).await.unwrap_err();
+    run(&session, "del read, again, both, lines").await;
+    let variables = session.snapshot_state().await.unwrap();
+    let other = sandbox().session().await.unwrap();
+    other.restore_state(&variables).await.unwrap();
+    assert_eq!(run(&other, "print(write.closed, append.name)").await, "True /data/append\n");
+}
+
+#[tokio::test]
+async fn open_files_are_saved_with_what_is_in_them_or_not_at_all() {
+    let session = sandbox().session().await.unwrap();
+    let code = "
+import os
+with open('/tmp/a', 'w') as closed: pass
+f = open('/tmp/a', 'w'); gone = open('/tmp/gone', 'w'); os.remove('/tmp/gone'); number = open(os.open('/tmp/a', os.O_RDONLY))
+";
+    run(&session, code).await;
+    let omitted = |error| match error {
+        Error::Snapshot(SnapshotError::Unsaveable(omitted)) => omitted,
+        other => panic!("{other:?}"),
+    };
+    let without = omitted(session.snapshot_state().await.unwrap_err());
+    let names: Vec<_> = without.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names, ["f", "gone", "number"]);
+    assert!(without[0].reason.contains("a snapshot with files would have it"), "{without:?}");
+    let with = omitted(session.snapshot_state_with(&with_files()).await.unwrap_err());
+    let reasons: Vec<_> = with.iter().map(|one| (one.name.as_str(), one.reason.as_str())).collect();
+    assert_eq!(reasons[0].0, "gone");
+    assert!(reasons[0].1.contains("it is no longer at /tmp/gone"), "{reasons:?}");
+    assert_eq!(reasons[1].0, "number");
+    assert!(reasons[1].1.contains("it was not opened by a path"), "{reasons:?}");
+    assert_eq!(reasons.len(), 2);
+}

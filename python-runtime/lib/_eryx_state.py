@@ -9,6 +9,7 @@ import types
 
 import cloudpickle
 
+import _eryx_files
 import _eryx_result
 import _eryx_run
 
@@ -57,11 +58,20 @@ class _Limited(io.BytesIO):
 
 
 class _Pickler(cloudpickle.Pickler):
-    """cloudpickle's, with cells that functions share still shared afterwards."""
+    """cloudpickle's, with cells that functions share still shared afterwards, and
+    files as files."""
+
+    def __init__(self, file, with_files):
+        super().__init__(file, protocol=5)
+        self._with_files = with_files
 
     def reducer_override(self, obj):
         if type(obj) is types.CellType:
             return types.CellType, ()
+        if (reduce := _eryx_files.REDUCERS.get(type(obj))) is not None:
+            reduced = reduce(obj, self._with_files)
+            if reduced is not NotImplemented:
+                return reduced
         reduced = super().reducer_override(obj)
         if reduced is NotImplemented or not isinstance(obj, types.FunctionType):
             return reduced
@@ -91,9 +101,9 @@ def _set_function(function, state):
             (cell.cell_contents,) = content
 
 
-def _dump(value, limit):
+def _dump(value, limit, with_files):
     file = _Limited(limit)
-    pickler = _Pickler(file, protocol=5)
+    pickler = _Pickler(file, with_files)
     pickler.globals_ref[id(_main_globals())] = _Globals()
     pickler.dump(value)
     return file.getvalue()
@@ -103,37 +113,37 @@ def _variables():
     return {name: value for name, value in _main_globals().items() if name not in OWN}
 
 
-def save(limit, partly):
+def save(limit, partly, with_files):
     """`("saved", bytes, omitted)`, or why not: `("large", size)` or
-    `("cannot", omissions)`."""
+    `("cannot", omissions)`. Files that are open only `with_files`."""
     variables = _variables()
     omitted = []
     try:
         try:
-            return "saved", _pack(variables, limit), omitted
+            return "saved", _pack(variables, limit, with_files), omitted
         except TooLarge:
             raise
         except Exception:
-            omitted = _unsaveable(variables, limit)
+            omitted = _unsaveable(variables, limit, with_files)
         if not partly or not omitted:
             return "cannot", omitted or [("__main__", "module", "its variables cannot be saved")]
         for name, _, _ in omitted:
             del variables[name]
-        return "saved", _pack(variables, limit), omitted
+        return "saved", _pack(variables, limit, with_files), omitted
     except TooLarge as error:
         return "large", error.size
 
 
-def _pack(variables, limit):
-    return _dump((FORMAT, variables, random.getstate()), limit)
+def _pack(variables, limit, with_files):
+    return _dump((FORMAT, variables, random.getstate()), limit, with_files)
 
 
-def _unsaveable(variables, limit):
+def _unsaveable(variables, limit, with_files):
     """`(name, type, reason)` of each variable that cannot be saved by itself."""
     found = []
     for name, value in variables.items():
         try:
-            _dump(value, limit)
+            _dump(value, limit, with_files)
         except TooLarge:
             raise
         except Exception as error:

@@ -83,6 +83,7 @@ static PyMethodDef methods[] = {
     TRACE(exception),
     TRACE(unwind),
     TRACE(throw),
+    {"newline_of", eryx_newline_of, METH_O, "What a text file was told of the ends of lines."},
     {"open_reserve", host_open_reserve, METH_NOARGS,
      "Let memory be used that is kept for telling that there is no more."},
     {"open_streams", host_open_streams, METH_NOARGS,

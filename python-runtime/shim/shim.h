@@ -54,6 +54,9 @@ __wasi_errno_t eryx_libc_fd_fdstat_set_flags(__wasi_fd_t descriptor, __wasi_fdfl
 void eryx_note_files(void);
 void eryx_reopen_files(void);
 
+/* text.c: what a text file does not tell, for that module. */
+PyObject *eryx_newline_of(PyObject *module, PyObject *file);
+
 /* trace.c: what `sys.monitoring` calls, for that module. */
 PyObject *eryx_trace_begin(PyObject *module, PyObject *disable);
 PyObject *eryx_trace_line(PyObject *module, PyObject *const *arguments, Py_ssize_t count);

@@ -100,9 +100,10 @@ static void check(bool copied) {
     }
 }
 
-bool exports_eryx_runtime_state_save(uint64_t limit, bool partly, saved_t *saved,
+bool exports_eryx_runtime_state_save(uint64_t limit, bool partly, bool open_files, saved_t *saved,
                                      refusal_t *refusal) {
-    PyObject *answer = call("save", "(Ki)", (unsigned long long)limit, (int)partly);
+    PyObject *answer =
+        call("save", "(Kii)", (unsigned long long)limit, (int)partly, (int)open_files);
     bool is_saved = answer != NULL && PyTuple_Check(answer) && PyTuple_GET_SIZE(answer) == 3;
     check(answer != NULL && (is_saved ? copy_saved(answer, saved) : copy_refusal(answer, refusal)));
     Py_DECREF(answer);

@@ -114,8 +114,9 @@ impl<T: RuntimeView> Interpreter<T> {
     }
 
     /// Saves the variables of `__main__` by value: of at most `limit` bytes, and
-    /// with `partly` without those that cannot be saved. Of `options`, the limits
-    /// hold.
+    /// with `partly` without those that cannot be saved. Files that are open are
+    /// saved if `open_files` says so, by path and position; what is in them has to
+    /// be saved after that, as they are flushed. Of `options`, the limits hold.
     ///
     /// The bytes are the guest's own: hand them to
     /// [`restore`](Self::restore) and nothing else.
@@ -127,9 +128,10 @@ impl<T: RuntimeView> Interpreter<T> {
         &mut self,
         limit: u64,
         partly: bool,
+        open_files: bool,
         options: &RunOptions,
     ) -> Result<(Vec<u8>, Vec<Omission>), Error> {
-        lasting::save(self, limit, partly, options).await
+        lasting::save(self, limit, partly, open_files, options).await
     }
 
     /// Puts what [`save`](Self::save) gave in the place of the variables that

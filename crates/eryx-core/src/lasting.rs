@@ -17,6 +17,7 @@ pub(crate) async fn save<T: RuntimeView>(
     interpreter: &mut Interpreter<T>,
     limit: u64,
     partly: bool,
+    open_files: bool,
     options: &RunOptions,
 ) -> Result<(Vec<u8>, Vec<Omission>), Error> {
     // The guest refuses to make more; if it lies, the call fails before the host
@@ -24,7 +25,8 @@ pub(crate) async fn save<T: RuntimeView>(
     let crossing = usize::try_from(limit.saturating_add(MORE_THAN_BYTES)).unwrap_or(usize::MAX);
     interpreter.body().store.set_hostcall_fuel(crossing.max(HOST_CALL_BYTES));
     let ended = enter(interpreter, options, Instant::now(), async |body| {
-        body.sandbox.eryx_runtime_state().call_save(&mut body.store, limit, partly).await
+        let state = body.sandbox.eryx_runtime_state();
+        state.call_save(&mut body.store, limit, partly, open_files).await
     })
     .await;
     interpreter.body().store.set_hostcall_fuel(HOST_CALL_BYTES);

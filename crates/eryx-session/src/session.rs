@@ -182,7 +182,7 @@ impl<T: RuntimeView> SessionExecutor<T> {
         let runtime = self.interpreter.executor().runtime_id();
         let (data, omitted) = self
             .interpreter
-            .save(options.max_bytes, options.skip_unsaveable, &self.options)
+            .save(options.max_bytes, options.skip_unsaveable, options.files, &self.options)
             .await?;
         Ok((PythonStateSnapshot::new(data, runtime), omitted))
     }

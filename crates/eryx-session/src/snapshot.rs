@@ -27,7 +27,9 @@ pub struct SnapshotOptions {
     /// The most bytes, of variables and files together. [`MAX_SNAPSHOT_SIZE`], which
     /// it cannot exceed.
     pub max_bytes: u64,
-    /// Saves the session's own files too, by value: all that is under no mount. Off.
+    /// Saves the session's own files too, by value: all that is under no mount. And
+    /// variables that are open files: they are opened again by path, at their
+    /// position. Off.
     /// A [`SessionExecutor`](crate::SessionExecutor) has none of its own; the
     /// facade's `Session` has.
     pub files: bool,
