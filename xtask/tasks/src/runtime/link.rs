@@ -22,6 +22,7 @@ const INSTEAD_OF_LIBC: &[&str] = &[
     "streams.c",
     "directories.c",
     "locks.c",
+    "search.c",
 ];
 
 /// C's own stack, below the interpreter's data.

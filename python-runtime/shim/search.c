@@ -1,0 +1,82 @@
+/* Searches and compares bytes sixteen at a time, where libc goes one by one: most of
+   what Python does with text and bytes comes to one of these. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <wasm_simd128.h>
+
+/* Not to be made of what is defined here. */
+#define SEARCH __attribute__((target("simd128"), no_builtin))
+
+enum { BLOCK = 16, ALL = 0xffff };
+
+/* Of each byte of a block whether it is equal, as a bit. */
+SEARCH static inline uint32_t equal(const uint8_t *block, v128_t to) {
+    return (uint32_t)wasm_i8x16_bitmask(wasm_i8x16_eq(wasm_v128_load(block), to));
+}
+
+/* Whether none of four blocks has the byte that `all` is made of. */
+SEARCH static inline bool is_elsewhere(const uint8_t *at, v128_t all) {
+    v128_t found = wasm_i8x16_eq(wasm_v128_load(at), all);
+    for (int block = 1; block < 4; block++) {
+        v128_t here = wasm_i8x16_eq(wasm_v128_load(at + block * BLOCK), all);
+        found = wasm_v128_or(found, here);
+    }
+    return !wasm_v128_any_true(found);
+}
+
+SEARCH void *memchr(const void *memory, int wanted, size_t size) {
+    const uint8_t *at = memory;
+    const v128_t all = wasm_i8x16_splat((int8_t)wanted);
+    for (; size >= 4 * BLOCK && is_elsewhere(at, all); at += 4 * BLOCK) {
+        size -= 4 * BLOCK;
+    }
+    for (; size >= BLOCK; at += BLOCK, size -= BLOCK) {
+        uint32_t found = equal(at, all);
+        if (found != 0) {
+            return (void *)(at + __builtin_ctz(found));
+        }
+    }
+    for (; size > 0; at++, size--) {
+        if (*at == (uint8_t)wanted) {
+            return (void *)at;
+        }
+    }
+    return NULL;
+}
+
+SEARCH void *memrchr(const void *memory, int wanted, size_t size) {
+    const uint8_t *start = memory;
+    const v128_t all = wasm_i8x16_splat((int8_t)wanted);
+    for (; size >= BLOCK; size -= BLOCK) {
+        uint32_t found = equal(start + size - BLOCK, all);
+        if (found != 0) {
+            return (void *)(start + size - 1 - (__builtin_clz(found) - BLOCK));
+        }
+    }
+    while (size > 0) {
+        size--;
+        if (start[size] == (uint8_t)wanted) {
+            return (void *)(start + size);
+        }
+    }
+    return NULL;
+}
+
+SEARCH int memcmp(const void *one, const void *other, size_t size) {
+    const uint8_t *a = one, *b = other;
+    for (; size >= BLOCK; a += BLOCK, b += BLOCK, size -= BLOCK) {
+        uint32_t same = equal(a, wasm_v128_load(b));
+        if (same != ALL) {
+            int which = __builtin_ctz(~same);
+            return a[which] - b[which];
+        }
+    }
+    for (; size > 0; a++, b++, size--) {
+        if (*a != *b) {
+            return *a - *b;
+        }
+    }
+    return 0;
+}
