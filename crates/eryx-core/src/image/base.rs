@@ -9,6 +9,8 @@ use std::ops::Range;
 /// The memory of a fresh interpreter.
 pub(crate) struct Base {
     memory: Vec<u8>,
+    /// Runs of its pages that are all zero.
+    zeros: Vec<Range<usize>>,
     /// Pages that mean nothing between two calls.
     transit: Range<usize>,
     /// Pages of the WASI adapter, which belong to its instance.
@@ -25,8 +27,10 @@ impl Base {
 
     async fn look_at<T: RuntimeView>(body: &mut Body<T>) -> wasmtime::Result<Self> {
         let list = body.memory().await?;
+        let memory = list.as_le_slice(&body.store).to_vec();
         Ok(Self {
-            memory: list.as_le_slice(&body.store).to_vec(),
+            zeros: zeros(&memory),
+            memory,
             transit: pages(body.places.transit)?,
             adapter: pages(body.places.adapter)?,
         })
@@ -41,6 +45,13 @@ impl Base {
     pub(crate) fn page(&self, number: usize) -> &[u8] {
         let start = number * PAGE;
         self.memory.get(start..start + PAGE).unwrap_or_default()
+    }
+
+    /// Whether these pages are zero in a fresh memory.
+    pub(crate) fn is_zero(&self, run: &Range<usize>) -> bool {
+        let before = self.zeros.partition_point(|zeros| zeros.start <= run.start);
+        let zeros = before.checked_sub(1).and_then(|index| self.zeros.get(index));
+        run.start >= self.size() / PAGE || zeros.is_some_and(|zeros| zeros.end >= run.end)
     }
 
     /// These pages of it, without those in transit.
@@ -69,6 +80,20 @@ impl Base {
     pub(crate) fn stays(&self, page: usize) -> bool {
         self.transit.contains(&page) || self.adapter.contains(&page)
     }
+}
+
+fn zeros(memory: &[u8]) -> Vec<Range<usize>> {
+    let mut zeros: Vec<Range<usize>> = Vec::new();
+    for (number, page) in memory.chunks_exact(PAGE).enumerate() {
+        if page != [0; PAGE] {
+            continue;
+        }
+        match zeros.last_mut() {
+            Some(last) if last.end == number => last.end += 1,
+            _ => zeros.push(number..number + 1),
+        }
+    }
+    zeros
 }
 
 fn pages(place: Place) -> wasmtime::Result<Range<usize>> {

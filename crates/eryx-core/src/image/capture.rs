@@ -42,7 +42,7 @@ pub(super) fn differing<'a>(
     memory: &'a [u8],
     base: &Base,
 ) -> impl Iterator<Item = (usize, &'a [u8])> {
-    let pages = pagemap::written(memory).into_iter().flatten();
+    let pages = pagemap::written(memory, |run| base.is_zero(run)).into_iter().flatten();
     pages.filter(|number| !base.stays(*number)).filter_map(|number| {
         let page = memory.get(number * PAGE..(number + 1) * PAGE)?;
         let fresh = base.page(number);

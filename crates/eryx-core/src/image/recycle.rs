@@ -27,7 +27,7 @@ pub(crate) async fn recycle<T: RuntimeView>(body: &mut Body<T>, base: &Base) -> 
     if memory.len() != base.size() {
         return false;
     }
-    let Some(written) = pagemap::told(memory) else { return false };
+    let Some(written) = pagemap::told(memory, |run| base.is_zero(run)) else { return false };
     let count: usize = written.iter().map(ExactSizeIterator::len).sum();
     if count > MOST_PAGES || body.is_due() && unchanged(memory, &written, base) > MOST_FOR_NOTHING {
         return false;

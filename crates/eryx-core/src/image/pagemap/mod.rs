@@ -9,26 +9,36 @@ use super::PAGE;
 use std::ops::Range;
 
 /// The runs of those pages of `memory` that may differ from what was mapped
-/// there, in order.
-pub(super) fn written(memory: &[u8]) -> Vec<Range<usize>> {
+/// there, in order. Of pages that were zero before, those that are it still may be
+/// left out: reading makes them known to the kernel.
+pub(super) fn written(
+    memory: &[u8],
+    was_zero: impl Fn(&Range<usize>) -> bool,
+) -> Vec<Range<usize>> {
     let all = 0..memory.len() / PAGE;
-    told(memory).unwrap_or_else(|| Vec::from([all]))
+    told(memory, was_zero).unwrap_or_else(|| Vec::from([all]))
 }
 
 /// As [`written`], or `None` if the kernel does not tell.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn told(_memory: &[u8]) -> Option<Vec<Range<usize>>> {
+pub(super) fn told(
+    _memory: &[u8],
+    _was_zero: impl Fn(&Range<usize>) -> bool,
+) -> Option<Vec<Range<usize>>> {
     None
 }
 
 /// As [`written`], or `None` if the kernel does not tell.
 #[cfg(target_os = "linux")]
-pub(super) fn told(memory: &[u8]) -> Option<Vec<Range<usize>>> {
+pub(super) fn told(
+    memory: &[u8],
+    was_zero: impl Fn(&Range<usize>) -> bool,
+) -> Option<Vec<Range<usize>>> {
     let pagemap = pagemap()?;
     if rustix::param::page_size() != PAGE || !memory.as_ptr().addr().is_multiple_of(PAGE) {
         return None;
     }
-    scan::told(pagemap, memory).or_else(|| read::told(pagemap, memory))
+    scan::told(pagemap, memory, was_zero).or_else(|| read::told(pagemap, memory))
 }
 
 #[cfg(target_os = "linux")]
@@ -65,8 +75,20 @@ mod tests {
         let memory = &memory[start..start + 40_000 * PAGE];
         let pagemap = pagemap().ok_or("no page map")?;
         assert_eq!(read::told(pagemap, memory), Some(runs.clone()));
-        if let Some(scanned) = scan::told(pagemap, memory) {
+        if let Some(scanned) = scan::told(pagemap, memory, |_| false) {
             assert_eq!(scanned, runs);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn zeros_that_were_only_read_are_not_written() -> Result<(), &'static str> {
+        let (memory, start) = pages(1000, &[10..20]);
+        let memory = &memory[start..start + 1000 * PAGE];
+        assert_eq!(memory.iter().map(|byte| u64::from(*byte)).sum::<u64>(), 10);
+        let pagemap = pagemap().ok_or("no page map")?;
+        if let Some(written) = scan::told(pagemap, memory, |run| run.start >= 20) {
+            assert_eq!(written.last(), Some(&(0..20)));
         }
         Ok(())
     }
@@ -74,6 +96,6 @@ mod tests {
     #[test]
     fn nothing_is_told_of_what_is_no_whole_page() {
         let (memory, start) = pages(4, &[]);
-        assert_eq!(told(&memory[start + 1..start + 1 + 3 * PAGE]), None);
+        assert_eq!(told(&memory[start + 1..start + 1 + 3 * PAGE], |_| false), None);
     }
 }

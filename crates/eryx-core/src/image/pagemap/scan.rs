@@ -45,10 +45,16 @@ const OPCODE: Opcode = ioctl::opcode::read_write::<Scan>(b'f', 16);
 const FILE: u64 = 1 << 2;
 const PRESENT: u64 = 1 << 3;
 const SWAPPED: u64 = 1 << 4;
+/// Reading has made it: all of them are the same page of zeros.
+const ZERO: u64 = 1 << 5;
 
 const REGIONS: usize = 128;
 
-pub(super) fn told(pagemap: &File, memory: &[u8]) -> Option<Vec<Range<usize>>> {
+pub(super) fn told(
+    pagemap: &File,
+    memory: &[u8],
+    was_zero: impl Fn(&Range<usize>) -> bool,
+) -> Option<Vec<Range<usize>>> {
     let first = u64::try_from(memory.as_ptr().addr()).ok()?;
     let end = first + u64::try_from(memory.len() / PAGE * PAGE).ok()?;
     let page = |address: u64| usize::try_from((address - first) / PAGE as u64).ok();
@@ -59,6 +65,9 @@ pub(super) fn told(pagemap: &File, memory: &[u8]) -> Option<Vec<Range<usize>>> {
         let stopped = scan(pagemap, start..end, &mut regions)?;
         for region in regions.iter().take_while(|region| region.end > region.start) {
             let run = page(region.start)?..page(region.end)?;
+            if region.categories & ZERO != 0 && was_zero(&run) {
+                continue;
+            }
             match written.last_mut() {
                 Some(last) if last.end == run.start => last.end = run.end,
                 _ => written.push(run),
@@ -83,7 +92,7 @@ fn scan(pagemap: &File, addresses: Range<u64>, regions: &mut [Region; REGIONS]) 
         category_inverted: FILE,
         category_mask: FILE,
         category_anyof_mask: PRESENT | SWAPPED,
-        return_mask: FILE,
+        return_mask: ZERO,
         ..Scan::default()
     };
     // SAFETY: the structure is the one that belongs to the number. The kernel
