@@ -142,11 +142,15 @@ class _Parameters:
         # Other names are passed by `**`: those that Python cannot have, too.
         self.open = bool(schema.get("additionalProperties")) or len(names) < len(properties)
         self._needed, self._known = set(self.required), set(properties)
+        # Some of the sets of names that can be given alone, as they were given.
+        self.fitting = set()
         self._signature = None
 
     def bind(self, args, kwargs):
         """Arguments by name, as Python itself would bind them."""
         if not args and self._fits(kwargs):
+            if not self.open and len(self.fitting) < 64:
+                self.fitting.add(tuple(kwargs))
             return kwargs
         bound = self.signature().bind(*args, **kwargs).arguments
         bound.update(bound.pop("kwargs", {}) if self.open else {})
@@ -203,13 +207,13 @@ def _annotation(schema, unknown):
 
 
 def _function(index, name, description, schema):
-    parameters = names = least = most = None
+    parameters = names = fitting = least = most = None
 
     def understand():
         """Most programs call few of the callbacks that they have."""
-        nonlocal parameters, names, least, most
+        nonlocal parameters, names, fitting, least, most
         parameters = _Parameters(schema)
-        names = parameters.names
+        names, fitting = parameters.names, parameters.fitting
         least, most = len(parameters.required), len(names)
 
     def signature():
@@ -224,12 +228,13 @@ def _function(index, name, description, schema):
         if parameters is None:
             understand()
         if kwargs or not least <= len(args) <= most:
-            args = parameters.bind(args, kwargs)
+            known = not args and tuple(kwargs) in fitting
+            args = kwargs if known else parameters.bind(args, kwargs)
         if _running >= _in_flight:
             await _turn()
         code, payload = start(index, names, args)
         if code == _PENDING:
-            operation, future = payload, Future(loop=get_running_loop())
+            operation, future = payload, Future()
             _eryx_wait.settle(operation, future)
             _running += 1
             try:

@@ -1,5 +1,6 @@
 //! All of an interpreter between two programs, as its memory.
 
+mod ahead;
 mod base;
 mod capture;
 mod fork;

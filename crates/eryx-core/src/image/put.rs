@@ -1,4 +1,4 @@
-use super::{Base, Image, PAGE, Piece, combine};
+use super::{Base, Image, PAGE, Piece, ahead, combine};
 use crate::enter::enter;
 use crate::interpreter::Interpreter;
 use crate::lasting::settle;
@@ -49,6 +49,8 @@ pub(super) async fn go_on<T: RuntimeView>(
         if !body.sandbox.eryx_runtime_image().call_grow(&mut body.store, memory_pages).await? {
             return Ok(false);
         }
+        let list = body.memory().await?;
+        ahead::prepare(list.as_le_slice(&body.store), pieces);
         body.write(pieces).await?;
         body.sandbox.eryx_runtime_image().call_resume(&mut body.store, entropy).await?;
         Ok(true)

@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn zeros_that_were_only_read_are_not_written() -> Result<(), &'static str> {
-        let (memory, start) = pages(1000, &[10..20]);
+        let (memory, start) = pages(1000, &[10..15, 15..20]);
         let memory = &memory[start..start + 1000 * PAGE];
         assert_eq!(memory.iter().map(|byte| u64::from(*byte)).sum::<u64>(), 10);
         let pagemap = pagemap().ok_or("no page map")?;
