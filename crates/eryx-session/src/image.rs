@@ -13,8 +13,8 @@ pub const MAX_IMAGE_SIZE: usize = 512 << 20;
 /// It fits the runtime that made it, in any process on any machine, and nothing
 /// else: [`PythonStateSnapshot`](crate::PythonStateSnapshot) is for what is to
 /// outlive an update. Files are in it if that is asked for, otherwise only which were
-/// open and where: they are opened again. Connections are closed, and calls of the host that were
-/// under way fail.
+/// open and where: they are opened again. Connections are closed, and calls of the
+/// host that were under way fail.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PythonImageSnapshot {
     image: Image,
