@@ -25,6 +25,7 @@ mod secrets;
 mod servers;
 mod sessions;
 mod spellings;
+mod states;
 mod support;
 mod threats;
 mod tracing;

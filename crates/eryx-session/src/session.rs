@@ -140,8 +140,11 @@ impl<T: RuntimeView> SessionExecutor<T> {
     /// and whatever storage the executor's states share.
     ///
     /// # Errors
-    /// As [`PythonExecutor::start`]; the session is as it was then.
+    /// As [`PythonExecutor::start`], the session is as it was then; [`Error::Closed`].
     pub async fn reset(&mut self, callbacks: &Callbacks) -> Result<(), Error> {
+        if self.state() == State::Closed {
+            return Err(Error::Closed);
+        }
         let executor = self.interpreter.executor().clone();
         let mut options = self.options.clone();
         options.callbacks = callbacks.clone();
