@@ -398,6 +398,28 @@ async fn many_runs_hardly_grow_the_interpreter() {
 }
 
 #[tokio::test]
+async fn memory_of_what_is_deleted_is_used_again() {
+    let session = session().await;
+    let code = "x = [bytes(1000) for _ in range(50_000)]\ny = {n: str(n) for n in range(50_000)}";
+    let full = session.execute(code).await.unwrap().peak_memory_bytes;
+    assert!(full > 50_000_000);
+    for round in 0..10 {
+        if round % 2 == 0 {
+            run(&session, "del x, y").await;
+        } else {
+            session.clear_state().await.unwrap();
+        }
+        let again = session.execute(code).await.unwrap().peak_memory_bytes;
+        assert!(again <= full + (1 << 20), "{full} bytes, and {again} in round {round}");
+    }
+    // It is the interpreter's until that is gone.
+    session.clear_state().await.unwrap();
+    assert!(session.execute("0").await.unwrap().peak_memory_bytes >= full);
+    session.reset().await.unwrap();
+    assert!(session.execute("0").await.unwrap().peak_memory_bytes < full - 40_000_000);
+}
+
+#[tokio::test]
 async fn a_session_over_a_storage_of_the_embedder() {
     use eryx::{ArcStorage, Callbacks, InMemoryStorage, SessionExecutor, StorageFiles, VfsConfig};
 

@@ -15,6 +15,12 @@ use wasmtime::Store;
 /// [poisoned](State::Poisoned): every further run fails at once, until
 /// [`reset`](Self::reset) gives it a new interpreter. Exceptions and exit
 /// statuses leave it ready.
+///
+/// # Memory
+/// WebAssembly's memory grows and does not shrink. What variables held is used again
+/// after `del` and [`clear_state`](Self::clear_state), by this interpreter alone; the
+/// host gets it back with [`reset`](Self::reset), a restore of an image or of
+/// variables into a new interpreter, and the end of the session.
 pub struct SessionExecutor<T: RuntimeView = MinimalState> {
     interpreter: Interpreter<T>,
     options: RunOptions,
