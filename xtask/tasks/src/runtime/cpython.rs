@@ -1,7 +1,7 @@
 //! CPython: a native one that helps to build, and the static library for WASI.
 
 use super::compiler::{Compiler, FLAGS};
-use super::jobs;
+use super::make::Make;
 use crate::command::run;
 use crate::key::Key;
 use crate::progress::Meter;
@@ -22,7 +22,7 @@ const BREAKER: &str = include_str!("../../../../python-runtime/shim/breaker.h");
 const BREAKER_NAME: &str = "eryx_breaker.h";
 
 /// A Python of the very version, made for speed of building only.
-pub(crate) fn native(shop: &mut Workshop, source: &Made) -> Result<Made> {
+pub(crate) fn native(shop: &mut Workshop, source: &Made, make: &Make) -> Result<Made> {
     let key = Key::of("native python").key(source.key).text(std::env::consts::ARCH).done();
     shop.step(NATIVE, key, |folder, meter| {
         if !folder.join("Makefile").exists() {
@@ -37,7 +37,7 @@ pub(crate) fn native(shop: &mut Workshop, source: &Made) -> Result<Made> {
                 750,
             )?;
         }
-        make(folder, &[], &meter.part(0.25, 1.0), 430)
+        make.run(folder, &[], &meter.part(0.25, 1.0), 430)
     })
 }
 
@@ -55,6 +55,7 @@ pub(crate) fn wasi(
     native: &Made,
     libraries: &Made,
     compiler: &Compiler,
+    make: &Make,
 ) -> Result<Made> {
     let key = Key::of("wasi python")
         .key(source.key)
@@ -70,7 +71,7 @@ pub(crate) fn wasi(
         }
         // The version is in the library's name; the rest are its own libraries.
         let targets = ["libpython3.13.a", "pybuilddir.txt"];
-        let mut command = make_command(folder, &targets);
+        let mut command = make.command(folder, &targets);
         compiler.environment(&mut command);
         // Headers are found by relative paths, which zig takes for the same file in
         // every folder: a cache that other builds have filled would answer wrongly.
@@ -154,14 +155,4 @@ const VPATH: &str = "-DVPATH='\"$(VPATH)\"'";
 fn build_triple(source: &Made) -> Result<String> {
     let guess = crate::command::output(&mut Command::new(source.folder.join("config.guess")))?;
     Ok(guess.trim().to_owned())
-}
-
-fn make(folder: &Path, targets: &[&str], meter: &Meter, lines: u32) -> Result<()> {
-    run(&mut make_command(folder, targets), &folder.join("make.log"), meter, lines)
-}
-
-fn make_command(folder: &Path, targets: &[&str]) -> Command {
-    let mut command = Command::new("make");
-    command.current_dir(folder).arg(format!("-j{}", jobs())).args(targets);
-    command
 }

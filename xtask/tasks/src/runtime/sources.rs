@@ -18,6 +18,7 @@ const FETCH: &str = include_str!("fetch.py");
 pub(crate) struct Sources {
     pub(crate) python: Python,
     pub(crate) zig: Wheel,
+    pub(crate) make: Wheel,
     pub(crate) libraries: BTreeMap<String, Wheel>,
     pub(crate) crates: BTreeMap<String, Crate>,
 }
@@ -123,6 +124,11 @@ pub(crate) fn zig(shop: &mut Workshop, zig: &Wheel) -> Result<Made> {
     let step = Step { name: "zig", what: "fetch the compiler", seconds: 12 };
     let made = wheels(shop, step, &[zig])?;
     Ok(Made { folder: made.folder.join("ziglang"), key: made.key })
+}
+
+/// GNU make, for machines that have none. Some seconds; they are not counted.
+pub(crate) fn make(shop: &mut Workshop, make: &Wheel) -> Result<Made> {
+    wheels(shop, Step { name: "make", what: "fetch GNU make", seconds: 0 }, &[make])
 }
 
 /// The libraries that are frozen into the runtime.
