@@ -52,11 +52,11 @@ fn compile(tasks: &Path) -> io::Result<ExitStatus> {
         cargo.arg("--quiet");
     } else {
         eprintln!(
-            "Compiling {} first: some four minutes on two cores, once.",
+            "Compiling {} first: some five minutes on two cores, once.",
             if all { "eryx and its tools" } else { "the tools" }
         );
         if task == "run" {
-            eprintln!("After that the Python runtime is built: another five minutes, once.");
+            eprintln!("After that the Python runtime is built: another four minutes, once.");
         }
     }
     cargo.status()
