@@ -5,9 +5,11 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use eryx::{CallbackLimits, DynamicCallback, ResourceLimits, Sandbox};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_time().build().unwrap()
@@ -36,21 +38,67 @@ fn one_by_one(c: &mut Criterion) {
     }
 }
 
+/// Tokio's sleep counts milliseconds, from the one that has begun: 10 take 11 and more,
+/// with Python or without. A thread that sleeps is right to a tenth of one.
 fn at_once(c: &mut Criterion) {
     let runtime = runtime();
-    let rest = DynamicCallback::new("rest", |_| async {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+    let pause = Duration::from_millis(10);
+    let code =
+        |name| format!("import asyncio\nawait asyncio.gather(*({name}() for _ in range(100)))");
+    let rest = DynamicCallback::new("rest", move |_| async move {
+        tokio::time::sleep(pause).await;
         Ok(serde_json::Value::Null)
     });
-    let sandbox = Sandbox::embedded().limits(limits()).callback(rest).build().unwrap();
-    let code = "import asyncio\nawait asyncio.gather(*(rest() for _ in range(100)))";
-    c.bench_function("callbacks/100 of 10 ms at once", |b| {
-        b.iter(|| runtime.block_on(sandbox.execute(code)).unwrap());
+    let sleeper = Sleeper::start();
+    let doze = DynamicCallback::new("doze", move |_| {
+        let end = sleeper.sleep(pause);
+        async move {
+            end.await.unwrap();
+            Ok(serde_json::Value::Null)
+        }
     });
+    let sandbox =
+        Sandbox::embedded().limits(limits()).callback(rest).callback(doze).build().unwrap();
     let session = runtime.block_on(sandbox.session()).unwrap();
-    c.bench_function("callbacks/100 of 10 ms at once in a session", |b| {
-        b.iter(|| runtime.block_on(session.execute(code)).unwrap());
+    let mut group = c.benchmark_group("100 callbacks of 10 ms at once");
+    for (timer, name) in [("tokio's timer", "rest"), ("a thread's", "doze")] {
+        group.bench_function(format!("{timer}, fresh"), |b| {
+            b.iter(|| runtime.block_on(sandbox.execute(code(name))).unwrap());
+        });
+        group.bench_function(format!("{timer}, in a session"), |b| {
+            b.iter(|| runtime.block_on(session.execute(code(name))).unwrap());
+        });
+    }
+    group.bench_function("tokio's timer, without Python", |b| {
+        b.iter(|| {
+            runtime.block_on(async {
+                let all: JoinSet<()> = (0..100).map(|_| tokio::time::sleep(pause)).collect();
+                all.join_all().await
+            })
+        });
     });
+}
+
+/// Ends pauses of one length on time.
+struct Sleeper(std::sync::mpsc::Sender<(Instant, oneshot::Sender<()>)>);
+
+impl Sleeper {
+    fn start() -> Self {
+        let (sender, pauses) = std::sync::mpsc::channel::<(Instant, oneshot::Sender<()>)>();
+        thread::spawn(move || {
+            for (end, told) in pauses {
+                thread::sleep(end.saturating_duration_since(Instant::now()));
+                told.send(()).ok();
+            }
+        });
+        Self(sender)
+    }
+
+    fn sleep(&self, pause: Duration) -> oneshot::Receiver<()> {
+        let (told, end) = oneshot::channel();
+        self.0.send((Instant::now() + pause, told)).unwrap();
+        end
+    }
 }
 
 fn streaming(c: &mut Criterion) {
