@@ -38,8 +38,14 @@ async fn case_06_asyncio_sleep() {
 
 #[tokio::test]
 async fn case_08_huge_allocation() {
-    assert_eq!(raised("x = bytearray(1<<34)").await.type_name, "OverflowError");
-    assert_eq!(raised("x = bytearray(1<<30)").await.type_name, "MemoryError");
+    for size in ["1<<30", "1<<34", "2**63 - 1"] {
+        for wanted in ["bytearray(N)", "bytes(N)", "[0] * N", "'a' * N", "b'a' * N"] {
+            let code = format!("x = {}", wanted.replace('N', &format!("({size})")));
+            assert_eq!(raised(&code).await.type_name, "MemoryError", "{code}");
+        }
+    }
+    assert_eq!(raised("x = bytearray(2**63)").await.type_name, "OverflowError");
+    assert_eq!(raised("x = bytearray(-2**40)").await.type_name, "OverflowError");
 }
 
 #[tokio::test]

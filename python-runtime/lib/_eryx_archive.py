@@ -62,3 +62,53 @@ def install():
     """Make the archive importable."""
     sys.path_hooks.insert(0, path_hook)
     sys.path_importer_cache.clear()
+
+
+def leave_out(names):
+    """Take entries out of the archive, where it is: what follows them moves up."""
+    from struct import pack_into, unpack_from
+
+    memory = _eryx.change_archive()
+    end = len(memory) - _END_SIZE
+    count, _, directory = unpack_from("<HLL", memory, end + 10)
+    entries = list(_entries(bytes(memory[directory:end]), count))
+    starts = [start for _, start, _ in entries[1:]] + [directory]
+    kept = []
+    to = 0
+    for (name, start, header), next_start in zip(entries, starts):
+        if name in names:
+            continue
+        size = next_start - start
+        memory[to : to + size] = memory[start:next_start]
+        pack_into("<L", header, _START_FIELD, to)
+        kept.append(header)
+        to += size
+    headers = b"".join(kept)
+    tail = bytearray(memory[end:])
+    pack_into("<HHLL", tail, 8, len(kept), len(kept), len(headers), to)
+    for part in (headers, tail):
+        memory[to : to + len(part)] = part
+        to += len(part)
+    del memory
+    _eryx.shorten_archive(to)
+    zipimport._zip_directory_cache[ARCHIVE] = zipimport._read_directory(ARCHIVE)
+
+
+# Sizes of the parts of a zip file's directory, and where an entry's header says
+# where its content starts.
+_END_SIZE = 22
+_HEADER_SIZE = 46
+_START_FIELD = 42
+
+
+def _entries(directory, count):
+    """Name, start and header of each, in the order of their starts."""
+    from struct import unpack_from
+
+    at = 0
+    for _ in range(count):
+        lengths = unpack_from("<HHH", directory, at + 28)
+        header = bytearray(directory[at : at + _HEADER_SIZE + sum(lengths)])
+        (start,) = unpack_from("<L", header, _START_FIELD)
+        yield header[_HEADER_SIZE : _HEADER_SIZE + lengths[0]].decode(), start, header
+        at += len(header)

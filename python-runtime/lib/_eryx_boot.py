@@ -59,9 +59,25 @@ def start():
     signal.signal(signal.SIGXCPU, _eryx.raise_stop)
     _eryx_calls.announce()
     _eryx_loop.install()
+    _leave_out_loaded()
     _rehearse(_eryx_run)
     _freeze()
     return _eryx_run.execute
+
+
+def _leave_out_loaded():
+    """The byte code of what is in memory already: it would only be read again by
+    `importlib.reload`, which then compiles the source."""
+    import sys
+    import zipimport
+
+    base = _eryx_archive.ARCHIVE + "/"
+    origins = [
+        module.__spec__.origin
+        for module in sys.modules.values()
+        if isinstance(getattr(module, "__loader__", None), zipimport.zipimporter)
+    ]
+    _eryx_archive.leave_out({name.removeprefix(base) for name in origins if name.endswith(".pyc")})
 
 
 # What programs commonly do. Running it specialises the byte code of the library

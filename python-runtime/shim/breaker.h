@@ -22,6 +22,10 @@ extern "C" {
 extern int eryx_breaker_clock;
 extern void eryx_breaker_look(void);
 
+/* How many bytes or items a program asks for; see counts.c. */
+struct _object;
+extern long eryx_count(struct _object *wanted);
+
 #ifdef __cplusplus
 }
 #endif

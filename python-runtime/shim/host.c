@@ -5,7 +5,25 @@
 
 static PyObject *host_archive(PyObject *module, PyObject *unused) {
     (void)module, (void)unused;
-    return eryx_archive();
+    return eryx_archive(false);
+}
+
+static PyObject *host_change_archive(PyObject *module, PyObject *unused) {
+    (void)module, (void)unused;
+    return eryx_archive(true);
+}
+
+static PyObject *host_shorten_archive(PyObject *module, PyObject *argument) {
+    (void)module;
+    size_t length = PyLong_AsSize_t(argument);
+    if (PyErr_Occurred()) {
+        return NULL;
+    }
+    if (!eryx_shorten_archive(length)) {
+        PyErr_SetString(PyExc_ValueError, "the archive is shorter than that");
+        return NULL;
+    }
+    Py_RETURN_NONE;
 }
 
 static PyObject *host_wait(PyObject *module, PyObject *argument) {
@@ -62,6 +80,8 @@ static PyObject *host_open_reserve(PyObject *module, PyObject *unused) {
 
 static PyMethodDef methods[] = {
     {"archive", host_archive, METH_NOARGS, "The standard library's zip file."},
+    {"change_archive", host_change_archive, METH_NOARGS, "The same, to be written to."},
+    {"shorten_archive", host_shorten_archive, METH_O, "How many bytes of it are left."},
     {"compile", (PyCFunction)(void (*)(void))eryx_compile, METH_FASTCALL,
      "Code that leaves its last expression's value in its namespace, as `<value>`."},
     {"wait", host_wait, METH_O,

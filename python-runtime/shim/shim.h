@@ -89,8 +89,10 @@ void eryx_open_reserve(bool open);
 /* heap.c: leaves the heap so that a run writes to few pages of it. */
 void eryx_settle_heap(void);
 
-/* archive.c: the standard library, a zip file in read-only memory. */
-PyObject *eryx_archive(void);
+/* archive.c: the standard library, a zip file in memory, which changes only while
+   the runtime is built. */
+PyObject *eryx_archive(bool may_change);
+bool eryx_shorten_archive(size_t to);
 
 /* frozen.c (generated): what must be importable before the archive is. */
 extern const struct _frozen eryx_frozen_modules[];

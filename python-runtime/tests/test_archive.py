@@ -1,8 +1,11 @@
+import io
 import unittest
+import unittest.mock
+import zipfile
 
 import fake_host
 
-fake_host.install()
+host = fake_host.install()
 
 import _eryx_archive
 
@@ -25,6 +28,31 @@ class Hook(unittest.TestCase):
         for path in ("/usr/lib", "/usr/lib/python313.zipper", ""):
             with self.assertRaises(ImportError):
                 _eryx_archive.path_hook(path)
+
+
+class LeaveOut(unittest.TestCase):
+    def test_what_is_left_is_an_archive(self):
+        for names in (set(), {"a"}, {"b", "d"}, {"d"}, {"a", "b", "c", "d"}):
+            with self.subTest(names=names):
+                self.check(names)
+
+    def check(self, names):
+        whole = io.BytesIO()
+        with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name in "abcd":
+                archive.writestr(name, name * 1000)
+        memory = bytearray(whole.getvalue())
+        length = []
+        host.change_archive = lambda: memoryview(memory)
+        host.shorten_archive = length.append
+        read = unittest.mock.patch("zipimport._read_directory", lambda path: {})
+        cache = unittest.mock.patch.dict("zipimport._zip_directory_cache")
+        with read, cache:
+            _eryx_archive.leave_out(names)
+        with zipfile.ZipFile(io.BytesIO(memory[: length[0]])) as archive:
+            self.assertEqual(archive.namelist(), sorted(set("abcd") - names))
+            for name in archive.namelist():
+                self.assertEqual(archive.read(name), (name * 1000).encode())
 
 
 if __name__ == "__main__":

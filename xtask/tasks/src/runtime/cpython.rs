@@ -125,9 +125,14 @@ fn configure(
         .arg(format!("AR={}", compiler.text("ar")))
         .arg(format!("RANLIB={}", compiler.text("ranlib")))
         .arg("READELF=true")
+        // Else Python's own description says where this machine has them.
+        .args(["INSTALL=install -c", "MKDIR_P=mkdir -p"])
         .arg("ARFLAGS=rcsD")
         .arg(format!("OPT={}", FLAGS.join(" ")))
-        .arg(format!("CFLAGS=-Wno-date-time -include {BREAKER_NAME} {map}"))
+        .arg(format!(
+            "CFLAGS=-Wno-date-time -include {BREAKER_NAME} {map} -I{}",
+            source.folder.join(OBJECTS).display()
+        ))
         .arg("LDFLAGS=-Wl,-s");
     let folder_text = libraries.folder.display();
     for (variable, library) in
@@ -137,8 +142,32 @@ fn configure(
         command.arg(format!("{variable}_LIBS=-L{folder_text} -l{library}"));
     }
     run(&mut command, &folder.join("configure.log"), meter, 750)?;
+    count_ourselves(&source.folder, folder)?;
     name_source(&folder.join("Makefile"))
 }
+
+/// Where CPython asks how many bytes or items a program wants, it asks the shim
+/// (`shim/counts.c`) instead: a changed copy in the build folder comes before the
+/// source, which the native Python has, too.
+fn count_ourselves(source: &Path, folder: &Path) -> Result<()> {
+    let objects = folder.join(OBJECTS);
+    fs::create_dir_all(&objects)?;
+    for (name, wanted) in
+        [("abstract.c", "n"), ("bytesobject.c", "x"), ("bytearrayobject.c", "arg")]
+    {
+        let path = source.join(OBJECTS).join(name);
+        let text = fs::read_to_string(&path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        let theirs = format!("PyNumber_AsSsize_t({wanted}, PyExc_OverflowError)");
+        ensure!(text.matches(&theirs).count() == 1, "{name} does not ask for {theirs} once");
+        let changed = text.replace(&theirs, &format!("eryx_count({wanted})"));
+        fs::write(objects.join(name), changed).with_context(|| format!("cannot write {name}"))?;
+    }
+    Ok(())
+}
+
+/// The folder of CPython's types, in its source and where it is built.
+const OBJECTS: &str = "Objects";
 
 /// One object holds the path of the source, which no option maps: in a build that
 /// is not installed Python would look for its library there.
