@@ -162,6 +162,7 @@ async fn impossible_mounts_are_named() {
     let below =
         [VolumeMount::new(folder.path().join("secret"), "/a"), VolumeMount::new(&vol, "/a/b")];
     let write_only = VolumeMount::new(&vol, "/a").with_dir_perms(DirPerms::MUTATE);
+    let useless = VolumeMount::new(&vol, "/a").with_file_perms(FilePerms::empty());
     for (mounts, words) in [
         (twice.to_vec(), "share the guest path \"/a/\""),
         (below.to_vec(), "below \"/a\""),
@@ -169,6 +170,7 @@ async fn impossible_mounts_are_named() {
         (vec![VolumeMount::new(&vol, "/a/../b")], "\"/a/../b\""),
         (vec![VolumeMount::new(folder.path().join("missing"), "/a")], "of the mount \"/a\""),
         (vec![write_only], "permissions of the mount \"/a\""),
+        (vec![useless], "neither read nor changed"),
     ] {
         let builder = mounts.into_iter().fold(Sandbox::embedded(), eryx::SandboxBuilder::volume);
         let error = builder.build().unwrap_err();
@@ -253,7 +255,12 @@ async fn case_22_ways_out_of_a_volume() {
     for code in ["os.symlink('/etc/passwd', '/vol/l')", "os.symlink('../secret', '/vol/l')"] {
         assert_eq!(errno(&sandbox, code).await, "EPERM", "{code}");
     }
-    assert_eq!(errno(&sandbox, "os.symlink('../a.txt', '/vol/sub/l')").await, "");
+    assert_eq!(errno(&sandbox, "os.symlink('a.txt', '/vol/l')").await, "");
+    // Where they are it would lead to what is in the volume; moved, it would not.
+    let code = "os.symlink('../a.txt', '/vol/sub/l')";
+    assert_eq!(errno(&sandbox, code).await, "EPERM");
+    let code = "os.symlink('.', '/vol/here')\nos.symlink('../secret', '/vol/here/l')";
+    assert_eq!(errno(&sandbox, code).await, "EPERM");
 }
 
 #[tokio::test]
@@ -530,4 +537,211 @@ async fn no_update_of_a_shared_database_is_lost() {
     }
     assert_eq!(said(&first, "select n from t").await, "[(150,)]");
     assert_eq!(said(&first, "pragma integrity_check").await, "[('ok',)]");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn no_way_leads_around_a_mount_in_a_volume() {
+    let folder = folder();
+    let vol = folder.path().join("vol");
+    fs::create_dir_all(vol.join("a/b")).unwrap();
+    fs::create_dir_all(vol.join("a/y")).unwrap();
+    fs::write(vol.join("a/b/hidden"), "behind the mount").unwrap();
+    let kept = tempfile::tempdir().unwrap();
+    fs::write(kept.path().join("kept"), "as it was").unwrap();
+    let config = VfsConfig::default()
+        .with_volume(VolumeMount::new(&vol, "/vol"))
+        .with_volume(VolumeMount::read_only(kept.path(), "/vol/a/b"));
+    let sandbox = Sandbox::embedded().files(InMemoryStorage::new(), &config).build().unwrap();
+    assert_eq!(errno(&sandbox, "os.symlink('a', '/vol/l')").await, "");
+    for way in ["/vol/a/y/../b", "/vol/l/b", "/vol/l/y/../../l/b", "/vol/a/b"] {
+        let code = format!("import os; print(os.listdir('{way}'), open('{way}/kept').read())");
+        assert_eq!(printed(&sandbox, &code).await, "['kept'] as it was\n", "{way}");
+        for code in [
+            format!("open('{way}/kept', 'w')"),
+            format!("open('{way}/new', 'w')"),
+            format!("os.unlink('{way}/kept')"),
+        ] {
+            assert_eq!(errno(&sandbox, &code).await, "EROFS", "{code}");
+        }
+        assert_eq!(errno(&sandbox, &format!("open('{way}/hidden')")).await, "ENOENT");
+    }
+    for name in ["/vol/a", "/vol/sub/../a", "/vol/a/y/../../a"] {
+        let code = format!("os.rename('{name}', '/vol/moved')");
+        assert_eq!(errno(&sandbox, &code).await, "EBUSY", "{name}");
+    }
+    assert_eq!(fs::read(vol.join("a/b/hidden")).unwrap(), b"behind the mount");
+    assert_eq!(fs::read(kept.path().join("kept")).unwrap(), b"as it was");
+}
+
+#[tokio::test]
+async fn files_that_cannot_be_made_on_a_volume_cost_nothing() {
+    let folder = folder();
+    let mount = VolumeMount::new(folder.path().join("vol"), "/vol").with_write_quota(10_000);
+    let sandbox = volume(mount);
+    for (code, expected) in [
+        ("open('/vol/missing/new', 'w')", "ENOENT"),
+        ("open('/vol/new/', 'w')", "EISDIR"),
+        ("open('/vol/missing/new/', 'w')", "ENOENT"),
+        ("open('/vol/a.txt/', 'w')", "ENOTDIR"),
+        // Each of these would be 4096 of the 10,000 bytes.
+        ("for _ in range(9): os.makedirs('/vol/sub', exist_ok=True)\nopen('/vol/b', 'w')", ""),
+    ] {
+        assert_eq!(errno(&sandbox, code).await, expected, "{code}");
+    }
+    let code = "for _ in range(9):\n    try: open('/vol/missing/new', 'w')\n    except OSError: pass\n\
+        open('/vol/c', 'w').write('x')";
+    assert_eq!(errno(&sandbox, code).await, "");
+}
+
+#[tokio::test]
+async fn opening_to_empty_a_file_empties_it_everywhere() {
+    let folder = folder();
+    let sandbox = volume(VolumeMount::new(folder.path().join("vol"), "/vol"));
+    let code = "import os\nopen('/data/a.txt', 'w').write('x')\n\
+        for d in ('/data', '/vol'):\n    f = os.open(d + '/a.txt', os.O_RDONLY | os.O_TRUNC)\n    \
+        try: os.write(f, b'x')\n    except OSError: print(os.fstat(f).st_size)";
+    assert_eq!(printed(&sandbox, code).await, "0\n0\n");
+}
+
+#[tokio::test]
+async fn few_files_of_the_host_can_be_open() {
+    let folder = folder();
+    let sandbox = volume(VolumeMount::new(folder.path().join("vol"), "/vol"));
+    let code = "import errno\nfiles = []\ntry:\n    \
+        while True: files.append(open('/vol/a.txt'))\n\
+        except OSError as e: print(errno.errorcode[e.errno], len(files))\n\
+        print(open('/data/f', 'w').write('ok'))";
+    assert_eq!(printed(&sandbox, code).await, "EMFILE 128\n2\n");
+}
+
+#[tokio::test]
+async fn who_only_reads_keeps_nobody_from_writing() {
+    let storage = ArcStorage::new(InMemoryStorage::new());
+    let mine = Sandbox::embedded().storage(storage.clone()).build().unwrap();
+    let code = "import sqlite3\nc = sqlite3.connect('/data/x.db')\n\
+        with c: c.execute('create table t (n)'); c.execute('insert into t values (1)')";
+    printed(&mine, code).await;
+    let config =
+        VfsConfig::new("/data").with_dir_perms(DirPerms::READ).with_file_perms(FilePerms::READ);
+    let theirs = Sandbox::embedded().files(storage, &config).build().unwrap();
+    let reader = theirs.session().await.unwrap();
+    let code = "import sqlite3\nc = sqlite3.connect('/data/x.db', isolation_level=None)\n\
+        c.execute('begin')\nprint(c.execute('select * from t').fetchall())";
+    assert_eq!(reader.execute(code).await.unwrap().stdout, "[(1,)]\n");
+    let code = "import sqlite3\nc = sqlite3.connect('/data/x.db', timeout=0)\n\
+        with c: c.execute('insert into t values (2)')\nprint('written')";
+    assert_eq!(printed(&mine, code).await, "written\n");
+}
+
+#[test]
+fn limits_are_on_by_default() {
+    let limits = StorageLimits::default();
+    assert_eq!((limits.bytes, limits.nodes, limits.depth), (64 << 20, 10_000, 64));
+    assert_eq!(VolumeMount::new("/", "/vol").write_quota(), 256 << 20);
+}
+
+#[tokio::test]
+async fn depth_and_paths_have_limits() {
+    let code = "path = '/data'\nfor n in range(100):\n    path += '/d'\n    os.mkdir(path)";
+    assert_eq!(errno(&sandbox(), code).await, "ENOSPC");
+    assert_eq!(errno(&sandbox(), "os.stat('/data' + '/.' * 2045)").await, "");
+    assert_eq!(errno(&sandbox(), "os.stat('/data' + '/.' * 2048)").await, "ENAMETOOLONG");
+}
+
+#[tokio::test]
+async fn an_open_file_keeps_its_room_until_it_is_closed() {
+    let storage = Arc::new(InMemoryStorage::new());
+    let sandbox = over(&storage);
+    let code = "import os\nf = open('/data/f', 'wb+', buffering=0); f.write(bytes(1000))\n\
+        os.unlink('/data/f'); f.seek(0); print(len(f.read()))\n\
+        open('/data/g', 'w').write('new'); h = open('/data/h', 'w+'); h.write('old'); h.flush()\n\
+        os.rename('/data/g', '/data/h'); h.seek(0); print(h.read(), open('/data/h').read())";
+    assert_eq!(printed(&sandbox, code).await, "1000\nold new\n");
+    assert_eq!((storage.usage().bytes, storage.usage().nodes), (3, 1));
+}
+
+#[test]
+fn the_host_puts_files_where_it_says() {
+    let storage = InMemoryStorage::new();
+    for name in ["a/dots...", "a/b.", "a/b./c", "d"] {
+        if name == "a/b./c" {
+            storage.remove("a/b.").unwrap();
+        }
+        storage.write(name, name).unwrap();
+        assert_eq!(storage.read(name).unwrap(), name.as_bytes());
+    }
+    let names: Vec<_> = storage.list("/").unwrap().into_iter().map(|entry| entry.name).collect();
+    assert_eq!(names, ["a", "d"]);
+}
+
+fn tar_of(entries: &[(tar::EntryType, &str, &str)]) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (kind, path, target) in entries {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(*kind);
+        header.set_size(0);
+        header.set_mode(0o644);
+        if target.is_empty() {
+            archive.append_data(&mut header, path, std::io::empty()).unwrap();
+        } else {
+            archive.append_link(&mut header, path, target).unwrap();
+        }
+    }
+    archive.into_inner().unwrap()
+}
+
+#[test]
+fn an_archive_stays_where_it_is_put() {
+    use tar::EntryType::{Directory, Link, Regular, Symlink};
+    for target in ["/other", "../other", "d/../../other"] {
+        let storage = InMemoryStorage::new();
+        storage.write("other/secret", "x").unwrap();
+        for last in [(Regular, "l/new", ""), (Link, "hard", "l/secret"), (Directory, "l/dir", "")] {
+            let tar = tar_of(&[(Directory, "d", ""), (Symlink, "l", target), last]);
+            let error = storage.import_tar("/into", tar.as_slice()).unwrap_err();
+            assert!(error.to_string().contains("import"), "{error}");
+            assert_eq!(storage.list("other").unwrap().len(), 1);
+            storage.remove("into").unwrap();
+        }
+    }
+    let storage = InMemoryStorage::new();
+    let tar = tar_of(&[(Directory, "a/b", ""), (Symlink, "a/l", "../a/b"), (Regular, "a/l/f", "")]);
+    storage.import_tar("/into", tar.as_slice()).unwrap();
+    assert_eq!(storage.read("/into/a/b/f").unwrap(), b"");
+}
+
+#[test]
+fn an_archive_cannot_fill_memory_with_a_name() {
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::GNULongName);
+    header.set_size(1 << 30);
+    header.set_cksum();
+    let endless = std::io::Read::chain(&header.as_bytes()[..], std::io::repeat(b'n'));
+    let error = InMemoryStorage::new().import_tar("/", endless).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
+    let cut = &tar_of(&[(tar::EntryType::Regular, "a", "")])[..512];
+    assert!(InMemoryStorage::new().import_tar("/", cut).is_err());
+}
+
+#[test]
+fn an_archive_brings_back_contents_links_and_times() {
+    let storage = ArcStorage::new(InMemoryStorage::new());
+    storage.write("d/f", "contents").unwrap();
+    let mut tar = Vec::new();
+    storage.export_tar("/", &mut tar).unwrap();
+    let modified = storage.metadata("d/f").unwrap().modified.unwrap();
+    let copy = ArcStorage::new(InMemoryStorage::new());
+    copy.import_tar("/", tar.as_slice()).unwrap();
+    assert_eq!(copy.read("d/f").unwrap(), b"contents");
+    let seconds =
+        |time: std::time::SystemTime| time.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let copied = copy.metadata("d/f").unwrap().modified.unwrap();
+    assert_eq!(seconds(copied), seconds(modified));
+    let fork = copy.fork().unwrap();
+    fork.write("d/f", "changed").unwrap();
+    assert_eq!(copy.read("d/f").unwrap(), b"contents");
+    copy.restore(&fork.snapshot().unwrap()).unwrap();
+    assert_eq!(copy.read("d/f").unwrap(), b"changed");
+    assert_eq!(copy.usage().unwrap().bytes, 7);
 }

@@ -139,6 +139,232 @@ fn case_54_a_failure_leaves_nothing() {
     assert!(matches!(damaged, PackageError::Damaged(_)), "{damaged:?}");
 }
 
+#[test]
+fn case_51_more_files_or_bytes_than_a_wheel_may_have() {
+    let names: Vec<String> = (0..=20_000).map(|n| format!("p/{n}")).collect();
+    let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b""[..])).collect();
+    let error = refused(archive(&files));
+    assert!(matches!(error, PackageError::TooMany(_)), "{error:?}");
+    let error = refused(vec![0; (64 << 20) + 1]);
+    assert!(matches!(error, PackageError::TooLarge { .. }), "{error:?}");
+    // A directory whose numbers have 64 bits could ask for memory for any of them.
+    let mut large = wheel("py3-none-any", &[("p/a", b"x")]);
+    let end = large.windows(4).rposition(|four| four == b"PK\x05\x06").unwrap();
+    let mut locator = b"PK\x06\x07".to_vec();
+    locator.resize(20, 0);
+    large.splice(end..end, locator);
+    let error = refused(large);
+    assert!(error.to_string().contains("64 bits"), "{error:?}");
+    // The sizes in the directory say less than there is.
+    let mut lying = wheel("py3-none-any", &[("p/a", &[b'x'; 1000])]);
+    let directory = lying.windows(4).position(|four| four == b"PK\x01\x02").unwrap();
+    lying[directory + 24..directory + 28].copy_from_slice(&1_u32.to_le_bytes());
+    let error = refused(lying);
+    assert!(matches!(error, PackageError::Damaged(_)), "{error:?}");
+}
+
+#[test]
+fn case_52_lists_that_cannot_be() {
+    let wheel_file: (&str, &[u8]) = ("p-1.dist-info/WHEEL", b"Tag: py3-none-any\n");
+    let error = refused(archive(&[wheel_file]));
+    assert!(error.to_string().contains("RECORD"), "{error:?}");
+    let line = record(&[("p/a", b"1")]);
+    let with =
+        |list: &str| refused(archive(&[wheel_file, ("p-1.dist-info/RECORD", list.as_bytes())]));
+    let error = with(&(line.clone() + &line));
+    assert!(matches!(&error, PackageError::Twice(name) if name == "p/a"), "{error:?}");
+    // Not compressed to less than a hundredth, so that the lines are what is refused.
+    let many: String = (0..20_001_u64).map(|n| format!("{},,\n", n.pow(3))).collect();
+    let error = with(&many);
+    assert!(matches!(error, PackageError::TooMany(_)), "{error:?}");
+    let later: (&str, &[u8]) = ("p-1.dist-info/WHEEL", b"Wheel-Version: 2.0\nTag: py3-none-any\n");
+    let error = refused(archive(&[later]));
+    assert!(matches!(error, PackageError::Version(_)), "{error:?}");
+}
+
+#[test]
+fn hashes_better_than_needed_and_sizes_left_out() {
+    use base64::Engine;
+    use sha2::Digest;
+    let code = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let wheel_file: (&str, &[u8]) = ("p-1.dist-info/WHEEL", b"Tag: py3-none-any\n");
+    let list = format!(
+        "p/a.py,sha384={},\np/b.py,sha512={},1\n{}",
+        code.encode(sha2::Sha384::digest(b"1")),
+        code.encode(sha2::Sha512::digest(b"1")),
+        record(&[wheel_file]),
+    );
+    let files = [
+        ("p/a.py", b"1".as_slice()),
+        ("p/b.py", b"1"),
+        wheel_file,
+        ("p-1.dist-info/RECORD", list.as_bytes()),
+    ];
+    let package = Package::wheel("p", archive(&files));
+    Sandbox::embedded().package(package).build().unwrap();
+}
+
+/// A source archive of these entries.
+fn sdist(entries: &[(&str, tar::EntryType, &[u8])]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for (name, kind, bytes) in entries {
+        let mut header = tar::Header::new_gnu();
+        // As it is: the builder itself would refuse what is hostile.
+        header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_entry_type(*kind);
+        header.set_size(u64::try_from(bytes.len()).unwrap());
+        header.set_mode(0o644);
+        header.set_cksum();
+        tar.append(&header, *bytes).unwrap();
+    }
+    packed(&tar.into_inner().unwrap())
+}
+
+fn packed(bytes: &[u8]) -> Vec<u8> {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(bytes).unwrap();
+    gzip.finish().unwrap()
+}
+
+fn refused_source(bytes: Vec<u8>) -> PackageError {
+    let built = Sandbox::embedded().package(Package::source("p", bytes)).build();
+    let Err(Error::Package { source, .. }) = built else { panic!("{built:?}") };
+    *source.downcast::<PackageError>().unwrap()
+}
+
+#[tokio::test]
+async fn a_source_archive_can_be_imported() {
+    use tar::EntryType::{Directory, Regular};
+    let archive = sdist(&[
+        ("./", Directory, b""),
+        ("./p-1/PKG-INFO", Regular, b"Name: p\nVersion: 1\n"),
+        ("./p-1/setup.py", Regular, b"raise SystemExit"),
+        ("./p-1/src/one_module.py", Regular, b"x = 1\n"),
+        ("./p-1/scripts/run.py", Regular, b""),
+        ("./p-1/.github/check.py", Regular, b""),
+    ]);
+    let sandbox = Sandbox::embedded().package(Package::source("p", archive)).build().unwrap();
+    let code = "import one_module, os\nfrom importlib.metadata import version\n\
+        print(one_module.x, version('p'), sorted(os.listdir('/usr/lib/python3.13/site-packages')))";
+    let output = sandbox.execute(code).await.unwrap();
+    assert_eq!(output.stdout, "1 1 ['one_module.py', 'p-1.dist-info']\n");
+}
+
+#[test]
+fn hostile_source_archives() {
+    use tar::EntryType::{Link, Regular, Symlink};
+    for entry in [
+        ("p-1/../../x", Regular),
+        ("/x", Regular),
+        ("p-1/a\\..\\x", Regular),
+        ("p-1/l", Symlink),
+        ("p-1/l", Link),
+    ] {
+        let error = refused_source(sdist(&[(entry.0, entry.1, b"")]));
+        assert!(matches!(error, PackageError::BadName(_)), "{entry:?}: {error:?}");
+    }
+    let zeros = vec![0; 60 << 20];
+    let error = refused_source(sdist(&[("p-1/zeros.py", Regular, &zeros)]));
+    assert!(matches!(error, PackageError::Ratio { .. }), "{error:?}");
+    let good = sdist(&[("p-1/p/__init__.py", Regular, b"x = 1\n")]);
+    for cut in [10, good.len() - 8, good.len() - 1] {
+        let error = refused_source(good[..cut].to_vec());
+        assert!(matches!(error, PackageError::Damaged(_)), "{cut}: {error:?}");
+    }
+    let mut changed = good.clone();
+    let checksum = changed.len() - 8;
+    changed[checksum] ^= 1;
+    assert!(matches!(refused_source(changed), PackageError::Damaged(_)));
+    // Cut where a block ends: the end is missing.
+    let mut tar = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&*good), &mut tar).unwrap();
+    let error = refused_source(packed(&tar[..1024]));
+    assert!(matches!(error, PackageError::Damaged(_)), "{error:?}");
+    // A name of 200 KiB.
+    let name = vec![b'n'; 200 << 10];
+    let error =
+        refused_source(sdist(&[("L", tar::EntryType::GNULongName, &name), ("p", Regular, b"")]));
+    assert!(matches!(error, PackageError::Damaged(_)), "{error:?}");
+}
+
+fn folder_of(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+fn from_folders(folders: &[&tempfile::TempDir]) -> Result<Sandbox, Error> {
+    let add = |builder: eryx::SandboxBuilder, folder: &&tempfile::TempDir| {
+        builder.package(Package::from_path(folder.path()))
+    };
+    folders.iter().fold(Sandbox::embedded(), add).build()
+}
+
+#[tokio::test]
+async fn folders_lie_beside_each_other() {
+    let one = folder_of(&[
+        ("bin/run", ""),
+        ("__pycache__/a.pyc", ""),
+        ("a.py", "x = 1"),
+        ("ns/one/__init__.py", "x = 2"),
+    ]);
+    let two = folder_of(&[
+        ("bin/run", ""),
+        ("__pycache__/a.pyc", ""),
+        ("b.py", "x = 3"),
+        ("ns/two/__init__.py", "x = 4"),
+    ]);
+    let sandbox = from_folders(&[&one, &two]).unwrap();
+    let code = "import a, b, ns.one, ns.two, os\n\
+        print(a.x, ns.one.x, b.x, ns.two.x, sorted(os.listdir(os.path.dirname(a.__file__))))";
+    let output = sandbox.execute(code).await.unwrap();
+    assert_eq!(output.stdout, "1 2 3 4 ['a.py', 'b.py', 'ns']\n");
+    let code = "open('/usr/lib/python3.13/site-packages/ns/one/new', 'w')";
+    let Err(Error::Execution(raised)) = sandbox.execute(code).await else {
+        panic!("it was written")
+    };
+    assert!(raised.message.contains("Read-only"), "{}", raised.message);
+}
+
+#[test]
+fn a_folder_hides_nothing() {
+    let twice = |built: Result<Sandbox, Error>, name: &str| {
+        let Err(Error::Package { source, .. }) = built else { panic!("{built:?}") };
+        let error = *source.downcast::<PackageError>().unwrap();
+        assert!(matches!(&error, PackageError::Twice(twice) if twice == name), "{error:?}");
+    };
+    let folder = folder_of(&[("p/__init__.py", "")]);
+    twice(from_folders(&[&folder, &folder]), "p/__init__.py");
+    let packed = Package::wheel("p", wheel("py3-none-any", &[("p/__init__.py", b"")]));
+    let both = [Package::from_path(folder.path()), packed];
+    for both in [both.clone(), both.into_iter().rev().collect::<Vec<_>>().try_into().unwrap()] {
+        let builder = both.into_iter().fold(Sandbox::embedded(), eryx::SandboxBuilder::package);
+        twice(builder.build(), "p/__init__.py");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_folder_of_packages_shows_nothing_beside_it() {
+    let outside = folder_of(&[("secret.py", "x = 1")]);
+    for target in [std::path::Path::new("/"), outside.path(), &outside.path().join("secret.py")] {
+        let folder = folder_of(&[("a.py", "")]);
+        std::os::unix::fs::symlink(target, folder.path().join("x")).unwrap();
+        let built = from_folders(&[&folder]);
+        let Err(Error::Package { source, .. }) = built else { panic!("{built:?}") };
+        let error = *source.downcast::<PackageError>().unwrap();
+        assert!(matches!(&error, PackageError::BadName(name) if name == "x"), "{error:?}");
+    }
+    let folder = folder_of(&[("a.py", "x = 5")]);
+    std::os::unix::fs::symlink("a.py", folder.path().join("b.py")).unwrap();
+    let output = from_folders(&[&folder]).unwrap().execute("import b; print(b.x)").await.unwrap();
+    assert_eq!(output.stdout, "5\n");
+}
+
 /// What pip takes wheels for any platform with.
 const WHEELS: &[&str] = &[
     "--only-binary=:all:",

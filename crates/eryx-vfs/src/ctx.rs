@@ -6,8 +6,12 @@ use crate::{ArcStorage, ConfigError, FsError, FsResult, VfsConfig};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// How many files, directories and streams may be open at a time.
+/// How many files and directories may be open at a time.
 const MOST_HANDLES: usize = 1024;
+/// How many of them may be the host's, which the whole process has few of.
+const MOST_ON_HOST: usize = 128;
+/// How many streams may be open at a time: of each file one to read and one to write.
+const MOST_STREAMS: usize = 2 * MOST_HANDLES;
 
 /// One guest's file tree: storages in memory and directories of the host under
 /// one root.
@@ -107,13 +111,14 @@ impl HybridVfsCtx {
         Ok(Arc::new(Place { mount: SCRATCH, node, point: Some(ROOT_POINT), above: None }))
     }
 
-    /// Charges one open file.
+    /// Charges one open file or directory.
     pub(crate) fn handle(&self) -> FsResult<Handle> {
-        if self.handles.open.fetch_add(1, Ordering::Relaxed) >= MOST_HANDLES {
-            self.handles.open.fetch_sub(1, Ordering::Relaxed);
-            return Err(FsError::TooManyOpen);
-        }
-        Ok(Handle(Arc::clone(&self.handles)))
+        self.handles.take(Kind::InMemory)
+    }
+
+    /// Charges one open file of the host.
+    pub(crate) fn host_handle(&self) -> FsResult<Handle> {
+        self.handles.take(Kind::OnHost)
     }
 }
 
@@ -121,21 +126,73 @@ impl HybridVfsCtx {
 #[derive(Debug, Default)]
 struct Handles {
     open: AtomicUsize,
+    on_host: AtomicUsize,
+    streams: AtomicUsize,
     locks: LockOwner,
 }
 
-/// One of the open files; dropping it lets another be opened.
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    InMemory,
+    /// Counts among all that are open, too.
+    OnHost,
+    Stream,
+}
+
+impl Handles {
+    fn take(self: &Arc<Self>, kind: Kind) -> FsResult<Handle> {
+        match kind {
+            Kind::InMemory => count(&self.open, MOST_HANDLES)?,
+            Kind::Stream => count(&self.streams, MOST_STREAMS)?,
+            Kind::OnHost => {
+                count(&self.on_host, MOST_ON_HOST)?;
+                count(&self.open, MOST_HANDLES).inspect_err(|_| uncount(&self.on_host))?;
+            }
+        }
+        Ok(Handle { all: Arc::clone(self), kind })
+    }
+}
+
+fn count(open: &AtomicUsize, most: usize) -> FsResult<()> {
+    if open.fetch_add(1, Ordering::Relaxed) >= most {
+        uncount(open);
+        return Err(FsError::TooManyOpen);
+    }
+    Ok(())
+}
+
+fn uncount(open: &AtomicUsize) {
+    open.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// One of the open files or streams; dropping it lets another be opened.
 #[derive(Debug)]
-pub(crate) struct Handle(Arc<Handles>);
+pub(crate) struct Handle {
+    all: Arc<Handles>,
+    kind: Kind,
+}
 
 impl Handle {
     pub(crate) fn locks(&self) -> &LockOwner {
-        &self.0.locks
+        &self.all.locks
+    }
+
+    /// Charges one stream of the open file.
+    pub(crate) fn stream(&self) -> FsResult<Self> {
+        self.all.take(Kind::Stream)
     }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        match self.kind {
+            Kind::InMemory => uncount(&self.all.open),
+            Kind::Stream => uncount(&self.all.streams),
+            Kind::OnHost => {
+                uncount(&self.all.open);
+                uncount(&self.all.on_host);
+            }
+        }
     }
 }

@@ -51,12 +51,15 @@ mod storage;
 mod stream;
 mod view;
 mod volume;
+mod walk;
 
 pub use ctx::HybridVfsCtx;
 pub use error::{ConfigError, FsError, FsResult, StorageError};
 pub use mounts::{MountTable, MountTableBuilder};
 pub use perms::{DirPerms, FilePerms};
 pub use real::RealDir;
+#[doc(hidden)]
+pub use storage::for_each_entry;
 pub use storage::{
     ArcStorage, DirEntry, Exchanged, FileKind, InMemoryStorage, Metadata, NodeId, StorageFiles,
     StorageLimits, StorageSnapshot, StorageUsage, VfsStorage,

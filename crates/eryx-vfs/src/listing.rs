@@ -29,6 +29,8 @@ enum Source {
 impl HybridVfsCtx {
     pub(crate) async fn list(&self, place: &Place) -> FsResult<Listing> {
         let mounted = self.mounted_in(place)?;
+        let on_host = matches!(place.node, Node::Real(_));
+        let handle = if on_host { self.host_handle()? } else { self.handle()? };
         let source = match &place.node {
             Node::Nowhere => Source::Done,
             Node::Memory(dir) => {
@@ -43,7 +45,7 @@ impl HybridVfsCtx {
             }
         };
         let names = mounted.iter().map(|entry| entry.name.clone()).collect();
-        Ok(Listing { ready: mounted.into(), mounted: names, source, _handle: self.handle()? })
+        Ok(Listing { ready: mounted.into(), mounted: names, source, _handle: handle })
     }
 
     fn mounted_in(&self, place: &Place) -> FsResult<Vec<DirEntry>> {

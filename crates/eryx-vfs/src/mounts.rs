@@ -1,6 +1,7 @@
 use crate::path::{Step, Way};
 use crate::real::RealDir;
 use crate::storage::StorageFiles;
+use crate::volume::WRITE_QUOTA;
 use crate::{
     ArcStorage, ConfigError, DirPerms, FilePerms, InMemoryStorage, StorageLimits, VfsConfig,
     VolumeMount,
@@ -100,12 +101,13 @@ pub struct MountTableBuilder {
 enum Wanted {
     Storage { path: String, storage: ArcStorage, dir_perms: DirPerms, file_perms: FilePerms },
     Volume(VolumeMount),
+    Real { path: String, dir: RealDir, dir_perms: DirPerms, file_perms: FilePerms },
 }
 
 impl Wanted {
     fn path(&self) -> &str {
         match self {
-            Self::Storage { path, .. } => path,
+            Self::Storage { path, .. } | Self::Real { path, .. } => path,
             Self::Volume(volume) => &volume.guest_path,
         }
     }
@@ -151,6 +153,19 @@ impl MountTableBuilder {
         self
     }
 
+    /// Mounts a directory or file of the host that is open already, with
+    /// permissions, and 256 MiB to be written where they allow it.
+    pub fn real_dir(
+        mut self,
+        path: impl Into<String>,
+        dir: RealDir,
+        dir_perms: DirPerms,
+        file_perms: FilePerms,
+    ) -> Self {
+        self.wanted.push(Wanted::Real { path: path.into(), dir, dir_perms, file_perms });
+        self
+    }
+
     /// Mounts a storage and volumes as `config` says.
     pub fn config(self, storage: impl Into<ArcStorage>, config: &VfsConfig) -> Self {
         let VfsConfig { mount_path, dir_perms, file_perms, volumes } = config;
@@ -182,6 +197,7 @@ impl MountTableBuilder {
             }
         }
         table.check_files(ROOT_POINT, "")?;
+        table.mark_outer();
         Ok(MountTable(Arc::new(table)))
     }
 }
@@ -227,6 +243,17 @@ impl Table {
         Ok(point)
     }
 
+    /// Where something else is mounted in a host directory, no link may be
+    /// followed but by way of the table.
+    fn mark_outer(&mut self) {
+        for point in self.points.iter().filter(|point| !point.below.is_empty()) {
+            let mount = point.mount.and_then(|number| self.mounts.get_mut(number));
+            if let Some(Mount { what: Mounted::Real { dir, .. }, .. }) = mount {
+                dir.make_exact();
+            }
+        }
+    }
+
     /// Nothing can be mounted below a file.
     fn check_files(&self, point: usize, path: &str) -> Result<(), ConfigError> {
         let Some(here) = self.points.get(point) else { return Ok(()) };
@@ -246,7 +273,7 @@ impl Table {
 fn open(wanted: Wanted) -> Result<Mount, ConfigError> {
     match wanted {
         Wanted::Storage { path, storage, dir_perms, file_perms } => {
-            check_perms(path, dir_perms, false)?;
+            check_perms(&path, dir_perms, file_perms, false)?;
             Ok(Mount { what: Mounted::Storage(storage), dir_perms, file_perms })
         }
         Wanted::Volume(volume) => {
@@ -257,20 +284,32 @@ fn open(wanted: Wanted) -> Result<Mount, ConfigError> {
                 Ok(None) => return Err(ConfigError::NoFile { host, guest }),
                 Err(source) => return Err(ConfigError::Host { host, guest, source }),
             };
-            check_perms(guest, dir_perms, dir.is_file())?;
+            check_perms(&guest, dir_perms, file_perms, dir.is_file())?;
             let what = Mounted::Real { dir, write_quota: volume.write_quota };
+            Ok(Mount { what, dir_perms, file_perms })
+        }
+        Wanted::Real { path, dir, dir_perms, file_perms } => {
+            check_perms(&path, dir_perms, file_perms, dir.is_file())?;
+            let what = Mounted::Real { dir, write_quota: WRITE_QUOTA };
             Ok(Mount { what, dir_perms, file_perms })
         }
     }
 }
 
-fn check_perms(guest: String, dir_perms: DirPerms, is_file: bool) -> Result<(), ConfigError> {
-    let why = if dir_perms.contains(DirPerms::READ) || is_file {
+fn check_perms(
+    guest: &str,
+    dir_perms: DirPerms,
+    file_perms: FilePerms,
+    is_file: bool,
+) -> Result<(), ConfigError> {
+    let why = if file_perms.is_empty() {
+        "its files may be neither read nor changed"
+    } else if dir_perms.contains(DirPerms::READ) || is_file {
         return Ok(());
     } else if dir_perms.contains(DirPerms::MUTATE) {
         "its directories may be changed but not read"
     } else {
         "its directories may not be read, so nothing in it can be reached"
     };
-    Err(ConfigError::Permissions { guest, why })
+    Err(ConfigError::Permissions { guest: guest.to_owned(), why })
 }

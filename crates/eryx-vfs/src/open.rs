@@ -5,7 +5,7 @@ use crate::descriptor::Descriptor;
 use crate::mounts::Mount;
 use crate::open_file::{Contents, OpenFile, Pin};
 use crate::place::{Node, Place, Target, blocking};
-use crate::real::{OpenHow, RealDir, RealFile};
+use crate::real::{OpenHow, RealDir, RealFile, WriteQuota};
 use crate::storage::FileKind;
 use crate::{DirPerms, FilePerms, FsError, FsResult};
 use std::sync::{Arc, OnceLock};
@@ -50,7 +50,9 @@ impl HybridVfsCtx {
             match opened {
                 // Another user of the storage made or removed it just now.
                 Err(FsError::Exists) if how.create && !how.exclusive => {}
-                Err(FsError::NoEntry) if how.create && target.place.is_some() => {}
+                Err(FsError::NoEntry)
+                    if how.create && target.place.as_ref().is_some_and(|place| !is_real(place)) => {
+                }
                 other => return other,
             }
         }
@@ -115,16 +117,24 @@ impl HybridVfsCtx {
         mount: &Mount,
         open: Open,
     ) -> FsResult<Descriptor> {
-        let handle = self.handle()?;
+        let handle = self.host_handle()?;
         let (real, path) = (self.real(place.mount)?, path.to_owned());
         let quota = self.quota(place.mount)?;
         let rules = Rules {
             create: check_create(mount).and_then(|()| check_file(mount, open.how)),
             open: check_file(mount, open.how),
+            quota: quota.clone(),
         };
-        let charge = quota.clone();
-        let opened =
-            blocking(move || open_on_host(&real, &path, open, &rules, || charge.charge_entry()));
+        let opened = blocking(move || {
+            for _ in 0..TRIES {
+                match open_on_host(&real, &path, open, &rules)? {
+                    OnHost::Gone => {}
+                    OnHost::Directory => return Ok(None),
+                    OnHost::File(file) => return Ok(Some(file)),
+                }
+            }
+            Err(FsError::Busy)
+        });
         match opened.await? {
             None => {
                 drop(handle);
@@ -142,32 +152,42 @@ impl HybridVfsCtx {
 struct Rules {
     create: FsResult<()>,
     open: FsResult<()>,
+    quota: WriteQuota,
 }
 
-/// The file, or nothing if it is a directory.
-fn open_on_host(
-    real: &RealDir,
-    path: &str,
-    open: Open,
-    rules: &Rules,
-    charge: impl FnOnce() -> FsResult<()>,
-) -> FsResult<Option<RealFile>> {
+/// What was opened, or found.
+enum OnHost {
+    File(RealFile),
+    Directory,
+    /// It was there, and then no longer.
+    Gone,
+}
+
+fn open_on_host(real: &RealDir, path: &str, open: Open, rules: &Rules) -> FsResult<OnHost> {
     let how = open.how;
     match real.stat(path, how.follow) {
         Ok(_) if how.create && how.exclusive => Err(FsError::Exists),
-        Ok((known, _)) if known.kind == FileKind::Directory => Ok(None),
+        Ok((known, _)) if known.kind == FileKind::Directory => Ok(OnHost::Directory),
         Ok(_) if open.directory => Err(FsError::NotDirectory),
         Ok((known, _)) if known.kind == FileKind::Symlink => Err(FsError::Loop),
         Ok(_) => {
             rules.open?;
-            let how = OpenHow { create: false, exclusive: false, ..how };
-            real.open_file(path, how).map(Some)
+            match real.open_file(path, OpenHow { create: false, exclusive: false, ..how }) {
+                Err(FsError::NoEntry) if how.create => Ok(OnHost::Gone),
+                opened => opened.map(OnHost::File),
+            }
         }
-        Err(FsError::NoEntry) if how.create && !open.directory => {
+        Err(FsError::NoEntry) if how.create && open.directory => {
+            // The name of a directory to be, if it lies in one.
+            let bare = path.trim_end_matches('/');
+            real.stat(bare.rsplit_once('/').map_or("", |(above, _)| above), true)?;
+            Err(FsError::IsDirectory)
+        }
+        Err(FsError::NoEntry) if how.create => {
             rules.create?;
-            charge()?;
             // The host makes files only for who writes to them.
-            real.open_file(path, OpenHow { write: true, ..how }).map(Some)
+            let how = OpenHow { write: true, ..how };
+            rules.quota.spend_entry(|| real.open_file(path, how)).map(OnHost::File)
         }
         Err(error) => Err(error),
     }

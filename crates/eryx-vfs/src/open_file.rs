@@ -64,6 +64,10 @@ impl Drop for Pin {
 }
 
 impl OpenFile {
+    pub(crate) fn is_on_host(&self) -> bool {
+        matches!(self.contents, Contents::Real(..))
+    }
+
     /// Reads what is in memory, without waiting; `None` for a file of the host.
     pub(crate) fn read_now(&self, offset: u64, length: usize) -> Option<FsResult<Vec<u8>>> {
         let Contents::Memory(pin) = &self.contents else { return None };
@@ -118,8 +122,8 @@ impl OpenFile {
             Contents::Real(file, quota) => {
                 let (file, quota) = (file.clone(), quota.clone());
                 blocking(move || {
-                    quota.charge(size.saturating_sub(file.size()?))?;
-                    file.set_size(size)
+                    let more = size.saturating_sub(file.size()?);
+                    quota.spend(more, || file.set_size(size))
                 })
                 .await
             }
@@ -168,7 +172,16 @@ impl OpenFile {
                 Lockable::Real(blocking(move || file.stat()).await?.1)
             }
         };
-        self.handle.locks().request(file, request)?;
+        let locks = self.handle.locks();
+        match request.action {
+            // Who can change nothing must not keep others from it: the lock is not
+            // there if a writer has one, and is not held.
+            Action::Lock(access) if !self.may_change => {
+                let bytes = request.bytes.clone();
+                return locks.request(file, &Request { action: Action::Test(access), bytes });
+            }
+            _ => locks.request(file, request)?,
+        }
         self.locked.get_or_init(|| file);
         Ok(())
     }
@@ -206,10 +219,9 @@ fn write_real(
 ) -> FsResult<()> {
     let length = u64::try_from(bytes.len()).map_err(|_| FsError::TooLarge)?;
     let Some(offset) = offset else {
-        quota.charge(length)?;
-        return file.append(bytes);
+        return quota.spend(length, || file.append(bytes));
     };
     let end = offset.checked_add(length).ok_or(FsError::TooLarge)?;
-    quota.charge(end.saturating_sub(file.size()?).max(length))?;
-    file.write_at(offset, bytes)
+    let more = end.saturating_sub(file.size()?).max(length);
+    quota.spend(more, || file.write_at(offset, bytes))
 }

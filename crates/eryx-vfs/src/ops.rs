@@ -96,11 +96,7 @@ impl HybridVfsCtx {
         match self.new_entry(&target)? {
             Entry::Memory { storage, dir, name } => storage.create_dir(dir, name).map(drop),
             Entry::Real { dir, path, quota } => {
-                blocking(move || {
-                    quota.charge_entry()?;
-                    dir.create_dir(&path)
-                })
-                .await
+                blocking(move || quota.spend_entry(|| dir.create_dir(&path))).await
             }
         }
     }
@@ -114,11 +110,7 @@ impl HybridVfsCtx {
             Entry::Memory { storage, dir, name } => storage.create_symlink(dir, name, to).map(drop),
             Entry::Real { dir, path, quota } => {
                 let to = to.to_owned();
-                blocking(move || {
-                    quota.charge_entry()?;
-                    dir.create_symlink(&path, &to)
-                })
-                .await
+                blocking(move || quota.spend_entry(|| dir.create_symlink(&path, &to))).await
             }
         }
     }
@@ -157,11 +149,7 @@ impl HybridVfsCtx {
                 storage.link(node, dir, name)
             }
             (Entry::Real { dir, path: new_path, quota }, Node::Real(path)) => {
-                blocking(move || {
-                    quota.charge_entry()?;
-                    dir.link(&path, &new_path)
-                })
-                .await
+                blocking(move || quota.spend_entry(|| dir.link(&path, &new_path))).await
             }
             _ => Err(FsError::NotPermitted),
         }
@@ -212,11 +200,7 @@ impl HybridVfsCtx {
                 Entry::Memory { dir: new_dir, name: new_name, .. },
             ) => storage.rename(dir, name, new_dir, new_name),
             (Entry::Real { dir, path, quota }, Entry::Real { path: new_path, .. }) => {
-                blocking(move || {
-                    quota.charge_entry()?;
-                    dir.rename(&path, &new_path)
-                })
-                .await
+                blocking(move || quota.spend_entry(|| dir.rename(&path, &new_path))).await
             }
             _ => Err(FsError::Io),
         }

@@ -1,5 +1,6 @@
 //! Files as WASI streams.
 
+use crate::ctx::Handle;
 use crate::open_file::{LARGEST_READ, OpenFile};
 use crate::{FsError, FsResult};
 use bytes::Bytes;
@@ -12,8 +13,11 @@ use wasmtime_wasi_io::streams::{InputStream, OutputStream, StreamError, StreamRe
 /// What is read ahead for a guest that polls instead of waiting.
 const READ_AHEAD: u64 = 64 << 10;
 
-/// What a stream says it will take at a time.
+/// What a stream to memory says it will take at a time.
 const WRITE_SIZE: usize = 1 << 20;
+
+/// What a stream to the host takes at a time, and has in memory until it is written.
+const HOST_WRITE_SIZE: usize = 64 << 10;
 
 fn failed(error: FsError) -> StreamError {
     StreamError::LastOperationFailed(error.into())
@@ -28,11 +32,13 @@ pub(crate) struct FileReader {
     file: Arc<OpenFile>,
     offset: u64,
     ahead: Option<FsResult<Bytes>>,
+    _handle: Handle,
 }
 
 impl FileReader {
-    pub(crate) fn new(file: Arc<OpenFile>, offset: u64) -> Self {
-        Self { file, offset, ahead: None }
+    pub(crate) fn new(file: Arc<OpenFile>, offset: u64) -> FsResult<Self> {
+        let handle = file.handle.stream()?;
+        Ok(Self { file, offset, ahead: None, _handle: handle })
     }
 
     async fn fetch(&mut self, size: u64) -> FsResult<Bytes> {
@@ -96,23 +102,38 @@ pub(crate) struct FileWriter {
     /// `None`: at the end.
     offset: Option<u64>,
     state: State,
+    _handle: Handle,
 }
 
 enum State {
     Ready,
     /// A write to the host is under way, from this offset on.
-    Writing(JoinHandle<FsResult<()>>, Option<u64>),
+    Writing(Task, Option<u64>),
     Failed(FsError),
 }
 
+/// A write that ends with who has begun it, but for what the host is doing just now.
+struct Task(JoinHandle<FsResult<()>>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 impl FileWriter {
-    pub(crate) fn new(file: Arc<OpenFile>, offset: Option<u64>) -> Self {
-        Self { file, offset, state: State::Ready }
+    pub(crate) fn new(file: Arc<OpenFile>, offset: Option<u64>) -> FsResult<Self> {
+        let handle = file.handle.stream()?;
+        Ok(Self { file, offset, state: State::Ready, _handle: handle })
+    }
+
+    fn most(&self) -> usize {
+        if self.file.is_on_host() { HOST_WRITE_SIZE } else { WRITE_SIZE }
     }
 
     async fn settle(&mut self) {
         if let State::Writing(task, offset) = &mut self.state {
-            self.state = match task.await.unwrap_or(Err(FsError::Io)) {
+            self.state = match (&mut task.0).await.unwrap_or(Err(FsError::Io)) {
                 Ok(()) => State::Ready,
                 Err(error) => {
                     self.offset = *offset;
@@ -144,6 +165,9 @@ impl OutputStream for FileWriter {
         if let State::Writing(..) = self.state {
             return Err(StreamError::trap("written before the last write had ended"));
         }
+        if bytes.len() > self.most() {
+            return Err(StreamError::trap("written more than the stream takes at a time"));
+        }
         let offset = self.offset;
         if let Some(written) = self.file.write_now(offset, &bytes) {
             written.map_err(failed)?;
@@ -154,7 +178,7 @@ impl OutputStream for FileWriter {
         self.advance(&bytes);
         let file = Arc::clone(&self.file);
         let task = runtime.spawn(async move { file.write(offset, bytes).await });
-        self.state = State::Writing(task, offset);
+        self.state = State::Writing(Task(task), offset);
         Ok(())
     }
 
@@ -164,7 +188,7 @@ impl OutputStream for FileWriter {
 
     fn check_write(&mut self) -> StreamResult<usize> {
         self.check()?;
-        Ok(if let State::Writing(..) = self.state { 0 } else { WRITE_SIZE })
+        Ok(if let State::Writing(..) = self.state { 0 } else { self.most() })
     }
 
     async fn blocking_write_and_flush(&mut self, bytes: Bytes) -> StreamResult<()> {

@@ -1,6 +1,9 @@
 use crate::{DirPerms, FilePerms};
 use std::path::{Path, PathBuf};
 
+/// What may be written to a volume, in bytes.
+pub(crate) const WRITE_QUOTA: u64 = 256 << 20;
+
 /// A directory or a single file of the host, shown to the guest.
 ///
 /// ```
@@ -26,7 +29,7 @@ impl VolumeMount {
             guest_path: guest_path.into(),
             dir_perms: DirPerms::all(),
             file_perms: FilePerms::all(),
-            write_quota: 256 << 20,
+            write_quota: WRITE_QUOTA,
         }
     }
 
@@ -51,12 +54,27 @@ impl VolumeMount {
         self
     }
 
-    /// Sets how many bytes a run may write, in all; a new name counts as 4,096.
-    /// 256 MiB.
+    /// Sets how many bytes an interpreter may write, in all: one run, or a session
+    /// until it is reset. A new name counts as 4,096. 256 MiB.
     #[must_use]
     pub fn with_write_quota(mut self, bytes: u64) -> Self {
         self.write_quota = bytes;
         self
+    }
+
+    /// What may be done with directories.
+    pub fn dir_perms(&self) -> DirPerms {
+        self.dir_perms
+    }
+
+    /// What may be done with files.
+    pub fn file_perms(&self) -> FilePerms {
+        self.file_perms
+    }
+
+    /// How many bytes an interpreter may write.
+    pub fn write_quota(&self) -> u64 {
+        self.write_quota
     }
 
     /// The path on the host.
@@ -127,6 +145,16 @@ impl VfsConfig {
     /// Where the storage is mounted.
     pub fn mount_path(&self) -> &str {
         &self.mount_path
+    }
+
+    /// What may be done with the storage's directories.
+    pub fn dir_perms(&self) -> DirPerms {
+        self.dir_perms
+    }
+
+    /// What may be done with the storage's files.
+    pub fn file_perms(&self) -> FilePerms {
+        self.file_perms
     }
 
     /// The volumes.

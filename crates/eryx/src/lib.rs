@@ -51,11 +51,13 @@ pub use eryx_session::{
     SessionExecuteBuilder, SessionExecutor, SnapshotMetadata, SnapshotOptions,
 };
 #[cfg(feature = "vfs")]
+pub use eryx_vfs::add_to_linker as add_files_to_linker;
+#[cfg(feature = "vfs")]
 pub use eryx_vfs::{
-    ArcStorage, ConfigError, DirEntry, DirPerms, FileKind, FilePerms, FsError, FsResult,
+    ArcStorage, ConfigError, DirEntry, DirPerms, Exchanged, FileKind, FilePerms, FsError, FsResult,
     HybridVfsCtx, InMemoryStorage, Metadata, MountTable, MountTableBuilder, NodeId, RealDir,
     StorageError, StorageFiles, StorageLimits, StorageSnapshot, StorageUsage, VfsConfig,
-    VfsStorage, VolumeMount,
+    VfsCtxView, VfsStorage, VfsView, VolumeMount,
 };
 #[cfg(feature = "packages")]
 pub use packages::{Package, PackageError};

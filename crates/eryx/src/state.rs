@@ -5,6 +5,10 @@ use std::fmt;
 use wasmtime::component::Linker;
 use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxView, WasiView};
 
+/// How much a program may hold of the host in all: files, streams, what waits for
+/// them. Files and connections have limits of their own below it.
+const MOST_RESOURCES: usize = 8192;
+
 /// What the interpreters of a sandbox have around them. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct World {
@@ -57,10 +61,12 @@ impl SandboxState {
 
     fn with(runtime: RuntimeCtx, world: &World, own: Option<&OwnFiles>) -> Self {
         let wasi = runtime.wasi().build();
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MOST_RESOURCES);
         Self {
             runtime,
             wasi,
-            table: ResourceTable::new(),
+            table,
             files: Files::new(&world.mounts, own),
             sockets: Sockets::new(&world.reach),
         }

@@ -1,5 +1,6 @@
 //! Paths never lead outside: next to the mounted folders of the host lies a secret,
-//! with links to it in them and links to links in memory.
+//! with links to it in them and links to links in memory. Nor behind what is mounted
+//! in a folder of the host: another secret lies there.
 
 use super::input::Input;
 use crate::descriptor::Descriptor;
@@ -16,6 +17,9 @@ use tempfile::TempDir;
 
 const SECRET: &[u8] = b"not for guests";
 
+/// Where it lies. The last is behind a mount.
+const SECRETS: [&str; 3] = ["secret", "private/secret", "two/x/y/secret"];
+
 /// What paths and targets of links are made of.
 const NAMES: &[&str] = &[
     "..",
@@ -31,6 +35,9 @@ const NAMES: &[&str] = &[
     "other",
     "deep",
     "er",
+    "two",
+    "x",
+    "y",
     "out",
     "up",
     "abs",
@@ -56,11 +63,13 @@ impl Outside {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let top = folder.path();
-        for dir in ["vol/a/b", "other/a", "private"] {
+        for dir in ["vol/a/b", "other/a", "private", "two/x/y", "two/a", "kept/a"] {
             fs::create_dir_all(top.join(dir)).unwrap();
         }
-        fs::write(top.join("secret"), SECRET).unwrap();
-        fs::write(top.join("private/secret"), SECRET).unwrap();
+        for secret in SECRETS {
+            fs::write(top.join(secret), SECRET).unwrap();
+        }
+        fs::write(top.join("kept/secret"), "shown, but kept").unwrap();
         fs::write(top.join("vol/b"), "inside").unwrap();
         #[cfg(unix)]
         for (to, link) in [
@@ -69,12 +78,16 @@ impl Outside {
             ("/", "vol/abs"),
             ("../private", "other/out"),
             ("../../private", "other/a/up"),
+            ("x", "two/b"),
+            ("../x", "two/a/up"),
+            ("../x/y", "two/a/b"),
         ] {
             std::os::unix::fs::symlink(to, top.join(link)).unwrap();
         }
-        let ids = ["", "private"].map(|name| id(&top.join(name), ""));
-        let secrets = [id(top, "secret"), id(&top.join("private"), "secret")];
-        Self { listed: names(top), ids: [ids, secrets].concat(), folder }
+        let mut ids: Vec<_> =
+            ["", "private", "two/x/y"].iter().map(|name| id(&top.join(name), "")).collect();
+        ids.extend(SECRETS.iter().map(|name| id(top, name)));
+        Self { listed: names(top), ids, folder }
     }
 
     fn mounts(&self) -> MountTable {
@@ -85,6 +98,8 @@ impl Outside {
             .storage("/vol/inner", InMemoryStorage::new())
             .volume(VolumeMount::new(host("other"), "/m/other"))
             .volume(VolumeMount::read_only(host("vol"), "/deep/er"))
+            .volume(VolumeMount::new(host("two"), "/two"))
+            .volume(VolumeMount::read_only(host("kept"), "/two/x/y"))
             .build()
             .unwrap()
     }
@@ -94,9 +109,13 @@ impl Outside {
         let top = self.folder.path();
         assert_eq!(names(top), self.listed);
         assert_eq!(names(&top.join("private")), ["secret"]);
-        for secret in ["secret", "private/secret"] {
+        assert_eq!(names(&top.join("two/x/y")), ["secret"]);
+        for secret in SECRETS {
             assert_eq!(fs::read(top.join(secret)).unwrap(), SECRET);
         }
+        assert_eq!(names(&top.join("kept")), ["a", "secret"]);
+        assert_eq!(names(&top.join("kept/a")), [""; 0]);
+        assert_eq!(fs::read(top.join("kept/secret")).unwrap(), b"shown, but kept");
     }
 }
 
@@ -113,7 +132,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 fn path(input: &mut Input<'_>) -> String {
-    let first = ["", "/", "/m/", "/vol/", "/m/other/", "/deep/er/", "/vol/inner/"];
+    let first = ["", "/", "/m/", "/vol/", "/m/other/", "/deep/er/", "/vol/inner/", "/two/"];
     let mut path = input.pick(&first).to_owned();
     for number in 0..input.byte() % 8 {
         if number > 0 {
@@ -226,5 +245,48 @@ impl Tried<'_> {
         assert_eq!(self.ctx.stat(&place).await.map(|known| known.id), Ok::<_, FsError>(root));
         let above = self.ctx.stat_at(&place, "..", true).await;
         assert_eq!(above.map(|known| known.id), Ok(root));
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    /// Ways that a program would try to get behind `/two/x/y`.
+    #[tokio::test]
+    async fn no_way_leads_behind_a_mount() {
+        let outside = Outside::new();
+        let ctx = HybridVfsCtx::new(&outside.mounts());
+        let start = ctx.root().unwrap();
+        ctx.symlink_at("x", &start, "/two/l").await.unwrap();
+        ctx.symlink_at(".", &start, "/two/self").await.unwrap();
+        ctx.symlink_at("self/x/y", &start, "/two/far").await.unwrap();
+        ctx.create_dir_at(&start, "/two/x/z").await.unwrap();
+        let tried = Tried { ctx: &ctx, outside: &outside, start: Arc::clone(&start) };
+        for dir in ["l/y", "x/z/../y", "self/self/x/y", "far", "b/y", "a/up/y", "a/b", "a/../x/y"] {
+            let path = format!("/two/{dir}/secret");
+            tried.look(&path).await;
+            let shown = ctx.stat_at(&start, &path, true).await.unwrap().metadata.size;
+            assert_eq!(shown, 15, "{path}");
+            for write in [tried.write(&path).await, tried.write(&format!("/two/{dir}/new")).await] {
+                assert_eq!(write, Err(FsError::ReadOnly), "{path}");
+            }
+            assert_eq!(ctx.unlink_at(&start, &path).await, Err(FsError::ReadOnly), "{path}");
+        }
+        for path in ["/two/x", "/two/self/x", "/two/a/../x", "/two/l/../x", "/two/a/up/../x"] {
+            let moved = ctx.rename_at(&start, path, &start, "/two/moved").await;
+            assert_eq!(moved, Err(FsError::Busy), "{path}");
+        }
+        let opened = tried.open("/two/l", false).await.unwrap();
+        let Descriptor::Dir { place, .. } = opened else { panic!("a directory") };
+        assert_eq!(ctx.stat_at(&place, "y/secret", true).await.unwrap().metadata.size, 15);
+        // Who swaps a directory for a link meanwhile gains nothing.
+        let opened = tried.open("/two/x/z", false).await.unwrap();
+        let Descriptor::Dir { place, .. } = opened else { panic!("a directory") };
+        fs::remove_dir(outside.folder.path().join("two/x/z")).unwrap();
+        std::os::unix::fs::symlink("y", outside.folder.path().join("two/x/z")).unwrap();
+        assert!(ctx.stat_at(&place, "secret", true).await.is_err());
+        assert!(ctx.list(&place).await.is_err());
+        outside.check();
     }
 }

@@ -54,7 +54,7 @@ impl VfsCtxView<'_> {
         offset: Option<Filesize>,
     ) -> Answer<Resource<DynOutputStream>> {
         file.check_write()?;
-        let stream: DynOutputStream = Box::new(FileWriter::new(file, offset));
+        let stream: DynOutputStream = Box::new(FileWriter::new(file, offset)?);
         Ok(self.table.push(stream)?)
     }
 }
@@ -69,7 +69,7 @@ impl HostDescriptor for VfsCtxView<'_> {
         if !file.may_read {
             return Err(FsError::BadDescriptor.into());
         }
-        let stream: DynInputStream = Box::new(FileReader::new(file, offset));
+        let stream: DynInputStream = Box::new(FileReader::new(file, offset)?);
         Ok(self.table.push(stream)?)
     }
 

@@ -6,7 +6,7 @@ mod quota;
 pub(crate) use file::RealFile;
 pub(crate) use quota::WriteQuota;
 
-use crate::path::{Step, Way};
+use crate::path::{Step, Way, check_name};
 use crate::storage::{DirEntry, FileKind, Metadata};
 use crate::{FsError, FsResult};
 use cap_fs_ext::{DirExt, FollowSymlinks, MetadataExt, OpenOptionsFollowExt, SystemTimeSpec};
@@ -29,6 +29,14 @@ pub struct RealDir {
     dir: Arc<Dir>,
     /// The only file that is shown, if it is not the whole directory.
     only: Option<Arc<Path>>,
+    /// Whether links are an error instead of being followed.
+    exact: bool,
+}
+
+/// A path from an open directory on.
+struct At<'a> {
+    dir: Arc<Dir>,
+    path: &'a Path,
 }
 
 /// How a file is to be opened.
@@ -67,7 +75,48 @@ impl RealDir {
             return Ok(None);
         };
         let dir = Arc::new(Dir::open_ambient_dir(dir, ambient_authority())?);
-        Ok(Some(Self { dir, only }))
+        Ok(Some(Self { dir, only, exact: false }))
+    }
+
+    /// What a directory has in it, sorted by name; links are not followed. Names that
+    /// are no UTF-8, pipes and devices are left out. None for a single file.
+    ///
+    /// # Errors
+    /// What the host says.
+    pub fn entries(&self) -> FsResult<Vec<DirEntry>> {
+        if self.is_file() {
+            return Ok(Vec::new());
+        }
+        let mut entries = next_entries(&mut self.read_dir("")?, usize::MAX)?;
+        entries.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(entries)
+    }
+
+    /// The directory or file of that name in it. Links are followed, but none leads
+    /// out. `None` if it is something else.
+    ///
+    /// # Errors
+    /// [`FsError::NotPermitted`] for what leads out; else what the host says.
+    pub fn below(&self, name: &str) -> FsResult<Option<Self>> {
+        check_name(name)?;
+        let At { dir, path } = self.at(name)?;
+        match kind_of(dir.metadata(path)?.file_type()) {
+            Some(FileKind::Directory) => {
+                let dir = Arc::new(dir.open_dir(path)?);
+                Ok(Some(Self { dir, only: None, exact: self.exact }))
+            }
+            Some(FileKind::File) => {
+                let path = dir.canonicalize(path)?;
+                let (parent, name) = (path.parent(), path.file_name());
+                let dir = match parent.filter(|parent| !parent.as_os_str().is_empty()) {
+                    Some(parent) => Arc::new(dir.open_dir(parent)?),
+                    None => dir,
+                };
+                let only = name.map(|name| Arc::from(Path::new(name)));
+                Ok(Some(Self { dir, only, exact: self.exact }))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Whether it is a single file.
@@ -75,30 +124,54 @@ impl RealDir {
         self.only.is_some()
     }
 
-    /// The path within the opened directory of `path` within the mount.
-    fn at<'a>(&'a self, path: &'a str) -> FsResult<&'a Path> {
-        match &self.only {
-            None if path.is_empty() => Ok(Path::new(".")),
-            None => Ok(Path::new(path)),
-            Some(name) if path.is_empty() => Ok(name),
-            Some(_) => Err(FsError::NotDirectory),
+    /// From now on follows no link, whoever makes one meanwhile.
+    pub(crate) fn make_exact(&mut self) {
+        self.exact = true;
+    }
+
+    pub(crate) fn is_exact(&self) -> bool {
+        self.exact
+    }
+
+    /// Where `path` within the mount is.
+    fn at<'a>(&'a self, path: &'a str) -> FsResult<At<'a>> {
+        let path = match &self.only {
+            None if path.is_empty() => Path::new("."),
+            None if self.exact => return self.at_exactly(path),
+            None => Path::new(path),
+            Some(name) if path.is_empty() => name,
+            Some(_) => return Err(FsError::NotDirectory),
+        };
+        Ok(At { dir: Arc::clone(&self.dir), path })
+    }
+
+    /// Opens each directory on the way, none of them by a link.
+    fn at_exactly<'a>(&self, path: &'a str) -> FsResult<At<'a>> {
+        let mut at = At { dir: Arc::clone(&self.dir), path: Path::new(path) };
+        let mut names = path.split('/');
+        let last = names.next_back().unwrap_or(path);
+        for name in names {
+            at.dir = Arc::new(at.dir.open_dir_nofollow(name)?);
         }
+        at.path = Path::new(last);
+        Ok(at)
+    }
+
+    fn follows(&self, follow: bool) -> bool {
+        follow && self.only.is_none() && !self.exact
     }
 
     pub(crate) fn stat(&self, path: &str, follow: bool) -> FsResult<(Metadata, Identity)> {
-        let path = self.at(path)?;
-        let known = if follow && self.only.is_none() {
-            self.dir.metadata(path)?
-        } else {
-            self.dir.symlink_metadata(path)?
-        };
-        metadata(&known)
+        let At { dir, path } = self.at(path)?;
+        let follow = self.follows(follow);
+        metadata(&if follow { dir.metadata(path)? } else { dir.symlink_metadata(path)? })
     }
 
     /// The path of a directory without links and `..`.
     pub(crate) fn canonical(&self, path: &str) -> FsResult<String> {
-        let path = self.dir.canonicalize(self.at(path)?)?;
-        if !self.dir.metadata(&path)?.is_dir() {
+        let At { dir, path } = self.at(path)?;
+        let path = dir.canonicalize(path)?;
+        if !dir.metadata(&path)?.is_dir() {
             return Err(FsError::NotDirectory);
         }
         match path.into_os_string().into_string() {
@@ -109,72 +182,75 @@ impl RealDir {
     }
 
     pub(crate) fn open_file(&self, path: &str, how: OpenHow) -> FsResult<RealFile> {
-        let path = self.at(path)?;
+        let At { dir, path } = self.at(path)?;
         let mut options = OpenOptions::new();
-        options.read(how.read || !how.write).write(how.write);
-        options.truncate(how.truncate && how.write);
-        options.create(how.create && how.write).create_new(how.exclusive && how.write);
-        let follow = how.follow && self.only.is_none();
+        // Emptying is writing, whatever the guest may do afterwards.
+        let write = how.write || how.truncate;
+        options.read(how.read || !write).write(write).truncate(how.truncate);
+        options.create(how.create && write).create_new(how.exclusive && write);
+        let follow = self.follows(how.follow);
         options.follow(if follow { FollowSymlinks::Yes } else { FollowSymlinks::No });
         // Opening a pipe would wait for its other end, opening a device could
         // do anything: both are refused before, and if one takes a file's place
         // meanwhile it is opened without waiting and closed again.
-        let before = if follow { self.dir.metadata(path) } else { self.dir.symlink_metadata(path) };
+        let before = if follow { dir.metadata(path) } else { dir.symlink_metadata(path) };
         match before {
             Ok(known) => check_kind(known.file_type())?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error.into()),
         }
         do_not_wait(&mut options);
-        let file = self.dir.open_with(path, &options)?;
+        let file = dir.open_with(path, &options)?;
         check_kind(file.metadata()?.file_type())?;
         Ok(RealFile::new(file.into_std()))
     }
 
     pub(crate) fn read_dir(&self, path: &str) -> FsResult<ReadDir> {
-        Ok(self.dir.read_dir(self.at(path)?)?)
+        let At { dir, path } = self.at(path)?;
+        Ok(if self.exact { dir.open_dir_nofollow(path)?.entries()? } else { dir.read_dir(path)? })
     }
 
     pub(crate) fn create_dir(&self, path: &str) -> FsResult<()> {
-        Ok(self.dir.create_dir(self.at(path)?)?)
+        let At { dir, path } = self.at(path)?;
+        Ok(dir.create_dir(path)?)
     }
 
-    /// Refuses targets that lead out: nothing here would follow them, but what
-    /// runs on the host might.
+    /// Refuses targets that lead out, or would once the link or a directory that it
+    /// is in has been moved: nothing here would follow them, but what runs on the
+    /// host might.
     pub(crate) fn create_symlink(&self, path: &str, target: &str) -> FsResult<()> {
-        let mut depth = path.split('/').count() - 1;
         let steps = Way::parse(target)?;
-        if steps.absolute {
+        if steps.absolute || steps.steps.contains(&Step::Up) {
             return Err(FsError::NotPermitted);
         }
-        for step in steps.steps {
-            depth = match step {
-                Step::Up => depth.checked_sub(1).ok_or(FsError::NotPermitted)?,
-                Step::Into(_) => depth + 1,
-            };
-        }
-        Ok(DirExt::symlink(&*self.dir, target, self.at(path)?)?)
+        let At { dir, path } = self.at(path)?;
+        Ok(DirExt::symlink(&*dir, target, path)?)
     }
 
     pub(crate) fn read_link(&self, path: &str) -> FsResult<String> {
-        let target = self.dir.read_link(self.at(path)?)?;
+        let At { dir, path } = self.at(path)?;
+        let target = dir.read_link(path)?;
         target.into_os_string().into_string().map_err(|_| FsError::IllegalName)
     }
 
     pub(crate) fn link(&self, path: &str, new_path: &str) -> FsResult<()> {
-        Ok(self.dir.hard_link(self.at(path)?, &self.dir, self.at(new_path)?)?)
+        let (from, to) = (self.at(path)?, self.at(new_path)?);
+        Ok(from.dir.hard_link(from.path, &to.dir, to.path)?)
     }
 
     pub(crate) fn unlink(&self, path: &str) -> FsResult<()> {
-        Ok(self.dir.remove_file_or_symlink(self.at(path)?)?)
+        let At { dir, path } = self.at(path)?;
+        Ok(dir.remove_file_or_symlink(path)?)
     }
 
     pub(crate) fn remove_dir(&self, path: &str) -> FsResult<()> {
-        Ok(self.dir.remove_dir(self.at(path)?)?)
+        let At { dir, path } = self.at(path)?;
+        Ok(dir.remove_dir(path)?)
     }
 
     pub(crate) fn rename(&self, path: &str, new_path: &str) -> FsResult<()> {
-        Ok(self.dir.rename(self.at(path)?, &self.dir, self.at(new_path)?)?)
+        let (from, to) = (self.at(path)?, self.at(new_path)?);
+        Ok(from.dir.rename(from.path, &to.dir, to.path)?)
     }
 
     pub(crate) fn set_times(
@@ -186,11 +262,11 @@ impl RealDir {
     ) -> FsResult<()> {
         let spec = |time: SystemTime| SystemTimeSpec::Absolute(CapTime::from_std(time));
         let (accessed, modified) = (accessed.map(spec), modified.map(spec));
-        let path = self.at(path)?;
-        if follow && self.only.is_none() {
-            Ok(self.dir.set_times(path, accessed, modified)?)
+        let At { dir, path } = self.at(path)?;
+        if self.follows(follow) {
+            Ok(dir.set_times(path, accessed, modified)?)
         } else {
-            Ok(self.dir.set_symlink_times(path, accessed, modified)?)
+            Ok(dir.set_symlink_times(path, accessed, modified)?)
         }
     }
 }

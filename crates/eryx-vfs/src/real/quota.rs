@@ -15,16 +15,26 @@ impl WriteQuota {
         Self(Arc::new(AtomicU64::new(bytes)))
     }
 
+    /// Does what costs so much; if it fails, it costs nothing.
+    pub(crate) fn spend<T>(&self, bytes: u64, work: impl FnOnce() -> FsResult<T>) -> FsResult<T> {
+        self.charge(bytes)?;
+        work().inspect_err(|_| self.refund(bytes))
+    }
+
+    /// Makes a new name; one that is not made costs nothing.
+    pub(crate) fn spend_entry<T>(&self, work: impl FnOnce() -> FsResult<T>) -> FsResult<T> {
+        self.spend(ENTRY, work)
+    }
+
+    fn refund(&self, bytes: u64) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// Charges all or nothing.
-    pub(crate) fn charge(&self, bytes: u64) -> FsResult<()> {
+    fn charge(&self, bytes: u64) -> FsResult<()> {
         self.0
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes))
             .map(drop)
             .map_err(|_| FsError::NoSpace)
-    }
-
-    /// Charges a new name.
-    pub(crate) fn charge_entry(&self) -> FsResult<()> {
-        self.charge(ENTRY)
     }
 }

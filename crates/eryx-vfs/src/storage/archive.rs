@@ -1,12 +1,13 @@
 //! Storages as tar streams.
 
-use super::files::{failed, find, make_dirs, parent};
+use super::files::{Within, failed, find, make_dirs};
+use super::for_each_entry;
 use super::{FileKind, NodeId, VfsStorage};
-use crate::{FsError, StorageError};
+use crate::{FsError, FsResult};
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tar::{Archive, Builder, EntryType, Header};
+use tar::{Builder, Entry, EntryType, Header};
 
 /// How much is read at a time, so that sizes in headers cost nothing.
 const PIECE: usize = 256 << 10;
@@ -16,105 +17,93 @@ pub(super) fn import<S: VfsStorage + ?Sized>(
     into: &str,
     tar: impl Read,
 ) -> io::Result<()> {
-    make_dirs(storage, into).map_err(|reason| refuse("import into", into, reason))?;
-    let mut archive = Archive::new(tar);
-    for entry in archive.entries()? {
-        let mut entry = entry?;
-        let name = text(&entry.path_bytes())?;
-        let path = below(into, &name)?;
-        let bad = failed("import", &path);
+    let top = make_dirs(storage, into).map_err(|reason| refuse("import into", into, reason))?;
+    let import = Import { storage, within: Within::directory(storage, top) };
+    for_each_entry(tar, |entry| {
+        let path = text(&entry.path_bytes())?;
+        import.entry(&path, entry)
+    })
+}
+
+/// What an archive is read into. Its links are followed, but lead nowhere else.
+struct Import<'a, S: ?Sized> {
+    storage: &'a S,
+    within: Within<'a, S>,
+}
+
+impl<S: VfsStorage + ?Sized> Import<'_, S> {
+    fn entry(&self, path: &str, entry: &mut Entry<'_, impl Read>) -> io::Result<()> {
+        let bad = |reason| refuse("import", path, reason);
         let kind = entry.header().entry_type();
         let modified = UNIX_EPOCH.checked_add(Duration::from_secs(entry.header().mtime()?));
         let node = match kind {
-            EntryType::Directory => make_dirs(storage, &path).map_err(bad),
+            EntryType::Directory => {
+                check_below(path).and_then(|()| self.within.make_dirs(path)).map_err(bad)?
+            }
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
-                copy_in(storage, &path, &mut entry)?
+                let file = self.new_file(path).map_err(bad)?;
+                self.fill(file, path, entry)?;
+                file
             }
             EntryType::Symlink | EntryType::Link => {
                 let target = entry.link_name_bytes().unwrap_or_default();
-                let target = text(&target)?;
-                link_in(storage, into, &path, kind, &target)?
+                self.link(path, kind, &text(&target)?).map_err(bad)?
             }
-            EntryType::XGlobalHeader => continue,
-            _ => Err(bad(FsError::Unsupported)),
+            EntryType::XGlobalHeader => return Ok(()),
+            _ => return Err(bad(FsError::Unsupported)),
         };
-        let node = node.map_err(io::Error::other)?;
         if kind != EntryType::Link {
-            let _ = storage.set_times(node, None, modified);
+            let _ = self.storage.set_times(node, None, modified);
         }
+        Ok(())
+    }
+
+    fn new_file(&self, path: &str) -> FsResult<NodeId> {
+        let (dir, name) = self.replace(path)?;
+        self.storage.create_file(dir, name)
+    }
+
+    fn fill(&self, file: NodeId, path: &str, from: &mut impl Read) -> io::Result<()> {
+        let mut piece = vec![0; PIECE];
+        loop {
+            let length = from.read(&mut piece)?;
+            let Some(bytes) = piece.get(..length).filter(|bytes| !bytes.is_empty()) else {
+                return Ok(());
+            };
+            let written = self.storage.append(file, bytes);
+            written.map_err(|reason| refuse("import", path, reason))?;
+        }
+    }
+
+    fn link(&self, path: &str, kind: EntryType, target: &str) -> FsResult<NodeId> {
+        let (dir, name) = self.replace(path)?;
+        if kind == EntryType::Symlink {
+            return self.storage.create_symlink(dir, name, target);
+        }
+        check_below(target)?;
+        let (from, old_name) = self.within.parent(target, false)?;
+        let node = self.storage.lookup(from, old_name)?;
+        self.storage.link(node, dir, name)?;
+        Ok(node)
+    }
+
+    /// Where `path` goes, with what was there removed.
+    fn replace<'p>(&self, path: &'p str) -> FsResult<(NodeId, &'p str)> {
+        check_below(path)?;
+        let (dir, name) = self.within.parent(path, true)?;
+        match self.storage.unlink(dir, name) {
+            Ok(()) | Err(FsError::NoEntry) => Ok((dir, name)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Refuses paths of entries that say themselves that they lead out.
+fn check_below(path: &str) -> FsResult<()> {
+    if path.starts_with('/') || path.split('/').any(|part| part == "..") {
+        return Err(FsError::NotPermitted);
     }
     Ok(())
-}
-
-type Placed = Result<NodeId, StorageError>;
-
-fn copy_in<S: VfsStorage + ?Sized>(
-    storage: &S,
-    path: &str,
-    from: &mut impl Read,
-) -> io::Result<Placed> {
-    let bad = failed("import", path);
-    let file = match replace(storage, path)
-        .and_then(|(dir, name)| storage.create_file(dir, name))
-        .map_err(&bad)
-    {
-        Ok(file) => file,
-        Err(error) => return Ok(Err(error)),
-    };
-    let mut piece = vec![0; PIECE];
-    loop {
-        let length = from.read(&mut piece)?;
-        let Some(bytes) = piece.get(..length).filter(|bytes| !bytes.is_empty()) else {
-            return Ok(Ok(file));
-        };
-        if let Err(reason) = storage.append(file, bytes) {
-            return Ok(Err(bad(reason)));
-        }
-    }
-}
-
-fn link_in<S: VfsStorage + ?Sized>(
-    storage: &S,
-    into: &str,
-    path: &str,
-    kind: EntryType,
-    target: &str,
-) -> io::Result<Placed> {
-    let bad = failed("import", path);
-    let (dir, name) = match replace(storage, path) {
-        Ok(place) => place,
-        Err(reason) => return Ok(Err(bad(reason))),
-    };
-    if kind == EntryType::Symlink {
-        return Ok(storage.create_symlink(dir, name, target).map_err(bad));
-    }
-    let target = below(into, target)?;
-    let linked = parent(storage, &target, false).and_then(|(from, old_name)| {
-        let node = storage.lookup(from, old_name)?;
-        storage.link(node, dir, name)?;
-        Ok(node)
-    });
-    Ok(linked.map_err(bad))
-}
-
-/// Where `path` goes, with what was there removed.
-fn replace<'a, S: VfsStorage + ?Sized>(
-    storage: &S,
-    path: &'a str,
-) -> crate::FsResult<(NodeId, &'a str)> {
-    let (dir, name) = parent(storage, path, true)?;
-    match storage.unlink(dir, name) {
-        Ok(()) | Err(FsError::NoEntry) => Ok((dir, name)),
-        Err(error) => Err(error),
-    }
-}
-
-/// The path of an archive's entry, which must not lead upwards.
-fn below(into: &str, name: &str) -> io::Result<String> {
-    if name.starts_with('/') || name.split('/').any(|part| part == "..") {
-        return Err(refuse("import", name, FsError::NotPermitted));
-    }
-    Ok(format!("{into}/{name}"))
 }
 
 fn text(bytes: &[u8]) -> io::Result<String> {
@@ -131,9 +120,17 @@ pub(super) fn export<S: VfsStorage + ?Sized>(
     path: &str,
     tar: impl Write,
 ) -> io::Result<()> {
+    // What changes meanwhile is not in it, if that can be had.
+    match storage.snapshot() {
+        Ok(now) => export_from(&now.to_storage(), path, tar),
+        Err(_) => export_from(storage, path, tar),
+    }
+}
+
+fn export_from<S: VfsStorage + ?Sized>(storage: &S, path: &str, tar: impl Write) -> io::Result<()> {
     let top = find(storage, path).map_err(|reason| refuse("export", path, reason))?;
     let mut export = Export { storage, tar: Builder::new(tar), names: HashMap::new() };
-    export.directory(top, "")?;
+    export.directory(top)?;
     export.tar.into_inner()?.flush()
 }
 
@@ -145,17 +142,20 @@ struct Export<'a, S: ?Sized, W: Write> {
 }
 
 impl<S: VfsStorage + ?Sized, W: Write> Export<'_, S, W> {
-    fn directory(&mut self, dir: NodeId, prefix: &str) -> io::Result<()> {
-        let bad = |reason| refuse("export", prefix, reason);
-        for entry in self.storage.read_dir(dir, None, usize::MAX).map_err(bad)? {
-            let path = format!("{prefix}{}", entry.name);
-            let node = self.storage.lookup(dir, &entry.name).map_err(bad)?;
-            self.node(node, &path).map_err(|error| match error {
-                Failed::Tar(error) => error,
-                Failed::Storage(reason) => refuse("export", &path, reason),
-            })?;
-            if entry.kind == FileKind::Directory {
-                self.directory(node, &format!("{path}/"))?;
+    fn directory(&mut self, top: NodeId) -> io::Result<()> {
+        let mut dirs = vec![(top, String::new())];
+        while let Some((dir, prefix)) = dirs.pop() {
+            let bad = |reason| refuse("export", &prefix, reason);
+            for entry in self.storage.read_dir(dir, None, usize::MAX).map_err(bad)? {
+                let path = format!("{prefix}{}", entry.name);
+                let node = self.storage.lookup(dir, &entry.name).map_err(bad)?;
+                self.node(node, &path).map_err(|error| match error {
+                    Failed::Tar(error) => error,
+                    Failed::Storage(reason) => refuse("export", &path, reason),
+                })?;
+                if entry.kind == FileKind::Directory {
+                    dirs.push((node, format!("{path}/")));
+                }
             }
         }
         Ok(())

@@ -111,9 +111,7 @@ fn write<S: VfsStorage + ?Sized>(storage: &S, path: &str, bytes: &[u8]) -> FsRes
         Err(FsError::NoEntry) => (storage.create_file(dir, name)?, true),
         Err(error) => return Err(error),
     };
-    let size = u64::try_from(bytes.len()).map_err(|_| FsError::TooLarge)?;
-    // Overwrites first and cuts afterwards: if it does not fit nothing is lost.
-    let written = storage.write_at(file, 0, bytes).and_then(|()| storage.set_size(file, size));
+    let written = storage.replace(file, bytes);
     if written.is_err() && is_new {
         storage.unlink(dir, name)?;
     }
@@ -137,86 +135,156 @@ fn remove_entry<S: VfsStorage + ?Sized>(storage: &S, dir: NodeId, name: &str) ->
     storage.remove_dir(dir, name)
 }
 
-/// The depth of this recursion is the storage's limit of depth.
-fn empty<S: VfsStorage + ?Sized>(storage: &S, dir: NodeId) -> FsResult<()> {
-    for entry in storage.read_dir(dir, None, usize::MAX)? {
-        remove_entry(storage, dir, &entry.name)?;
+/// Removes all that is in `top`. However deep it is, this takes no stack.
+fn empty<S: VfsStorage + ?Sized>(storage: &S, top: NodeId) -> FsResult<()> {
+    let mut open = vec![(top, entries(storage, top)?)];
+    while let Some((dir, left)) = open.last_mut() {
+        let dir = *dir;
+        let Some(entry) = left.last() else {
+            open.pop();
+            continue;
+        };
+        match storage.lookup(dir, &entry.name).and_then(|node| Ok((node, storage.stat(node)?))) {
+            Ok((node, known)) if known.kind == FileKind::Directory => {
+                match storage.remove_dir(dir, &entry.name) {
+                    Err(FsError::NotEmpty) => {
+                        open.push((node, entries(storage, node)?));
+                        continue;
+                    }
+                    removed => removed?,
+                }
+            }
+            Ok(_) => storage.unlink(dir, &entry.name)?,
+            // Somebody else removed it just now.
+            Err(FsError::NoEntry) => {}
+            Err(error) => return Err(error),
+        }
+        left.pop();
     }
     Ok(())
 }
 
+fn entries<S: VfsStorage + ?Sized>(storage: &S, dir: NodeId) -> FsResult<Vec<DirEntry>> {
+    storage.read_dir(dir, None, usize::MAX)
+}
+
 pub(super) fn make_dirs<S: VfsStorage + ?Sized>(storage: &S, path: &str) -> FsResult<NodeId> {
-    let mut dir = storage.root();
-    for step in Way::parse(path)?.steps {
-        let Step::Into(name) = step else { return Err(FsError::Invalid) };
-        dir = match storage.lookup(dir, name) {
-            Ok(_) => walk(storage, dir, name)?,
-            Err(FsError::NoEntry) => storage.create_dir(dir, name)?,
-            Err(error) => return Err(error),
-        };
-    }
-    match storage.stat(dir)?.kind {
-        FileKind::Directory => Ok(dir),
-        _ => Err(FsError::NotDirectory),
-    }
+    Within::root(storage).make_dirs(path)
 }
 
 /// The directory that the last name of `path` is in, and that name.
-pub(super) fn parent<'a, S: VfsStorage + ?Sized>(
+fn parent<'a, S: VfsStorage + ?Sized>(
     storage: &S,
     path: &'a str,
     make: bool,
 ) -> FsResult<(NodeId, &'a str)> {
-    let steps = Way::parse(path)?;
-    let Some(Step::Into(name)) = steps.steps.last().copied() else {
-        return Err(FsError::IsDirectory);
-    };
-    let above = path.trim_end_matches(['/', '.']).strip_suffix(name).unwrap_or("");
-    let above = format!("/{above}");
-    let dir = if make { make_dirs(storage, &above)? } else { find(storage, &above)? };
-    Ok((dir, name))
+    Within::root(storage).parent(path, make)
 }
 
 /// The node at `path`; links are followed.
 pub(super) fn find<S: VfsStorage + ?Sized>(storage: &S, path: &str) -> FsResult<NodeId> {
-    walk(storage, storage.root(), path)
+    Within::root(storage).find(path)
 }
 
-fn walk<S: VfsStorage + ?Sized>(storage: &S, start: NodeId, path: &str) -> FsResult<NodeId> {
-    let mut way = vec![start];
-    let mut left: VecDeque<String> = VecDeque::new();
-    let mut links = 0;
-    push_front(&mut left, path)?;
-    while let Some(step) = left.pop_front() {
-        if step == ".." {
-            way.pop();
-            continue;
-        }
-        let here = way.last().copied().unwrap_or_else(|| storage.root());
-        let node = storage.lookup(here, &step)?;
-        if storage.stat(node)?.kind != FileKind::Symlink {
-            way.push(node);
-            continue;
-        }
-        links += 1;
-        if links > MOST_LINKS {
-            return Err(FsError::Loop);
-        }
-        let target = storage.read_link(node)?;
-        if target.starts_with('/') {
-            way.clear();
-        }
-        push_front(&mut left, &target)?;
-    }
-    Ok(way.last().copied().unwrap_or_else(|| storage.root()))
+/// A storage, or a directory of it that no path leads out of.
+pub(super) struct Within<'a, S: ?Sized> {
+    storage: &'a S,
+    top: NodeId,
+    /// Whether what would lead out is an error; at the root it ends there.
+    confined: bool,
 }
 
-fn push_front(left: &mut VecDeque<String>, path: &str) -> FsResult<()> {
-    for step in Way::parse(path)?.steps.into_iter().rev() {
-        left.push_front(match step {
-            Step::Up => "..".to_owned(),
-            Step::Into(name) => name.to_owned(),
-        });
+/// A step that is left.
+struct Left {
+    /// None leads upwards.
+    name: Option<String>,
+    /// Whether a directory of that name is made if it is missing.
+    make: bool,
+}
+
+impl<'a, S: VfsStorage + ?Sized> Within<'a, S> {
+    fn root(storage: &'a S) -> Self {
+        Self { storage, top: storage.root(), confined: false }
     }
-    Ok(())
+
+    /// Only what is in the directory `top`.
+    pub(super) fn directory(storage: &'a S, top: NodeId) -> Self {
+        Self { storage, top, confined: true }
+    }
+
+    pub(super) fn make_dirs(&self, path: &str) -> FsResult<NodeId> {
+        let way = Way::parse(path)?;
+        if way.steps.contains(&Step::Up) {
+            return Err(FsError::Invalid);
+        }
+        let dir = self.walk(&way.steps, true)?;
+        match self.storage.stat(dir)?.kind {
+            FileKind::Directory => Ok(dir),
+            _ => Err(FsError::NotDirectory),
+        }
+    }
+
+    pub(super) fn parent<'p>(&self, path: &'p str, make: bool) -> FsResult<(NodeId, &'p str)> {
+        let way = Way::parse(path)?;
+        let Some((Step::Into(name), above)) = way.steps.split_last() else {
+            return Err(FsError::IsDirectory);
+        };
+        Ok((self.walk(above, make)?, name))
+    }
+
+    fn find(&self, path: &str) -> FsResult<NodeId> {
+        self.walk(&Way::parse(path)?.steps, false)
+    }
+
+    fn walk(&self, steps: &[Step<'_>], make: bool) -> FsResult<NodeId> {
+        let storage = self.storage;
+        let mut above = Vec::new();
+        let mut here = self.top;
+        let mut left = VecDeque::new();
+        let mut links = 0;
+        push_front(&mut left, steps, make);
+        while let Some(Left { name, make }) = left.pop_front() {
+            let Some(name) = name else {
+                here = match above.pop() {
+                    None if self.confined => return Err(FsError::NotPermitted),
+                    above => above.unwrap_or(self.top),
+                };
+                continue;
+            };
+            let node = match storage.lookup(here, &name) {
+                Err(FsError::NoEntry) if make => storage.create_dir(here, &name)?,
+                found => found?,
+            };
+            if storage.stat(node)?.kind != FileKind::Symlink {
+                above.push(here);
+                here = node;
+                continue;
+            }
+            links += 1;
+            if links > MOST_LINKS {
+                return Err(FsError::Loop);
+            }
+            let target = storage.read_link(node)?;
+            let target = Way::parse(&target)?;
+            if target.absolute {
+                if self.confined {
+                    return Err(FsError::NotPermitted);
+                }
+                above.clear();
+                here = self.top;
+            }
+            push_front(&mut left, &target.steps, false);
+        }
+        Ok(here)
+    }
+}
+
+fn push_front(left: &mut VecDeque<Left>, steps: &[Step<'_>], make: bool) {
+    for step in steps.iter().rev() {
+        let name = match step {
+            Step::Up => None,
+            Step::Into(name) => Some((*name).to_owned()),
+        };
+        left.push_front(Left { name, make });
+    }
 }

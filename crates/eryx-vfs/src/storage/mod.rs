@@ -4,10 +4,12 @@ mod archive;
 mod files;
 mod memory;
 mod shared;
+mod tar_entries;
 
 pub use files::StorageFiles;
 pub use memory::{Exchanged, InMemoryStorage, StorageLimits, StorageSnapshot, StorageUsage};
 pub use shared::ArcStorage;
+pub use tar_entries::for_each_entry;
 
 #[cfg(any(test, feature = "fuzzing"))]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -15,7 +17,7 @@ pub(crate) fn node_at(storage: &impl VfsStorage, path: &str) -> NodeId {
     files::find(storage, &format!("{path}/")).unwrap()
 }
 
-use crate::FsResult;
+use crate::{FsError, FsResult};
 use std::fmt;
 use std::time::SystemTime;
 
@@ -104,6 +106,14 @@ pub trait VfsStorage: fmt::Debug + Send + Sync + 'static {
     /// Cuts a file, or makes it longer by zeros.
     fn set_size(&self, file: NodeId, size: u64) -> FsResult<()>;
 
+    /// Makes `bytes` all that is in a file, or leaves it as it was.
+    fn replace(&self, file: NodeId, bytes: &[u8]) -> FsResult<()> {
+        let size = u64::try_from(bytes.len()).map_err(|_| FsError::TooLarge)?;
+        // Overwrites first and cuts afterwards: if it does not fit nothing is lost.
+        self.write_at(file, 0, bytes)?;
+        self.set_size(file, size)
+    }
+
     /// Sets times; `None` leaves one as it is.
     fn set_times(
         &self,
@@ -140,4 +150,30 @@ pub trait VfsStorage: fmt::Debug + Send + Sync + 'static {
 
     /// Moves a name, replacing what has the new one, after the rules of POSIX.
     fn rename(&self, from: NodeId, name: &str, to: NodeId, new_name: &str) -> FsResult<()>;
+
+    /// All files as they are now, if the storage can tell.
+    ///
+    /// # Errors
+    /// [`FsError::Unsupported`] if it cannot.
+    fn snapshot(&self) -> FsResult<StorageSnapshot> {
+        Err(FsError::Unsupported)
+    }
+
+    /// Makes the files those of `snapshot`, if the storage can.
+    ///
+    /// # Errors
+    /// [`FsError::NoSpace`] if they are more than it may hold,
+    /// [`FsError::Unsupported`] if it cannot; nothing has changed then.
+    fn restore(&self, snapshot: &StorageSnapshot) -> FsResult<()> {
+        let _ = snapshot;
+        Err(FsError::Unsupported)
+    }
+
+    /// What is used of the storage's limits, if it can tell.
+    ///
+    /// # Errors
+    /// [`FsError::Unsupported`] if it cannot.
+    fn usage(&self) -> FsResult<StorageUsage> {
+        Err(FsError::Unsupported)
+    }
 }

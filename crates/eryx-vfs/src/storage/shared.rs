@@ -1,4 +1,5 @@
 use super::VfsStorage;
+use crate::FsResult;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -28,6 +29,16 @@ impl ArcStorage {
     /// Tells this storage from all others that are there.
     pub(crate) fn address(&self) -> usize {
         Arc::as_ptr(&self.0).addr()
+    }
+
+    /// A storage of its own with the same files and limits, for one that can tell
+    /// its files: [`InMemoryStorage`](super::InMemoryStorage) can, at the cost of
+    /// what changes afterwards.
+    ///
+    /// # Errors
+    /// [`FsError::Unsupported`](crate::FsError::Unsupported) for others.
+    pub fn fork(&self) -> FsResult<Self> {
+        Ok(Self::new(self.0.snapshot()?.to_storage()))
     }
 
     /// Whether both lead to the same files.

@@ -58,6 +58,9 @@ pub enum PackageError {
     /// Made for another platform or another Python.
     #[error("it is for {0}; only plain Python for any platform (py3-none-any) runs here")]
     Tag(String),
+    /// A wheel of a later form.
+    #[error("it is a wheel of version {0}; only version 1 is known")]
+    Version(String),
     /// It does not fit beside the other packages.
     #[error(transparent)]
     Storage(eryx_vfs::StorageError),

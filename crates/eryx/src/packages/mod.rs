@@ -1,6 +1,8 @@
 //! Packages: read from memory, checked first, never unpacked to disk.
 
 mod error;
+mod folder;
+mod layout;
 mod name;
 mod record;
 mod sdist;
@@ -10,7 +12,8 @@ pub use error::PackageError;
 
 use crate::SandboxBuilder;
 use eryx_core::Error;
-use eryx_vfs::{InMemoryStorage, MountTableBuilder, StorageFiles, StorageLimits, VolumeMount};
+use eryx_vfs::{InMemoryStorage, MountTableBuilder, StorageFiles, StorageLimits};
+use folder::Folders;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs};
 
@@ -56,7 +59,8 @@ impl Package {
     /// A wheel (`.whl`), a source archive (`.tar.gz`) of plain Python, or a
     /// folder in which programs find modules, as `site-packages` is one. It is
     /// looked at when the sandbox is built; of a folder, what its entries are
-    /// then.
+    /// then. Links of a folder that lead out of it are refused, and its `bin` and
+    /// `__pycache__` left out.
     pub fn from_path(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         let name = path.file_name().unwrap_or(path.as_os_str());
@@ -95,27 +99,33 @@ impl SandboxBuilder {
 /// Mounts the packages, all of them or none.
 pub(crate) fn mount(
     packages: Vec<Package>,
-    mut mounts: MountTableBuilder,
+    mounts: MountTableBuilder,
 ) -> Result<MountTableBuilder, Error> {
     if packages.is_empty() {
         return Ok(mounts);
     }
     let limits = StorageLimits::default().with_bytes(MOST_UNPACKED).with_nodes(100_000);
     let storage = InMemoryStorage::with_limits(limits);
+    let failed = |package| |source| Error::Package { package, source: Box::new(source) };
+    let mut in_folders = Vec::new();
     for Package { name, from } in packages {
         let added = match from {
             From::Wheel(bytes) => wheel::unpack(&bytes, &storage),
             From::Source(bytes) => sdist::unpack(&bytes, &storage),
-            From::Path(path) if path.is_dir() => folder(&path).map(|volumes| {
-                mounts = volumes
-                    .into_iter()
-                    .fold(std::mem::take(&mut mounts), MountTableBuilder::volume);
-            }),
+            From::Path(path) if path.is_dir() => {
+                in_folders.push((name, path));
+                continue;
+            }
             From::Path(path) => file(&path, &storage),
         };
-        added.map_err(|source| Error::Package { package: name, source: Box::new(source) })?;
+        added.map_err(failed(name))?;
     }
-    Ok(mounts.read_only_storage(SITE, storage))
+    // Last, so that they see what has been unpacked.
+    let mut folders = Folders::default();
+    for (name, path) in in_folders {
+        folders.add(&path, &storage).map_err(failed(name))?;
+    }
+    Ok(folders.mount(mounts.read_only_storage(SITE, storage)))
 }
 
 fn file(path: &Path, storage: &InMemoryStorage) -> Result<(), PackageError> {
@@ -133,22 +143,6 @@ fn file(path: &Path, storage: &InMemoryStorage) -> Result<(), PackageError> {
     } else {
         Err(PackageError::Unknown)
     }
-}
-
-/// Each entry of a folder becomes one of `site-packages`.
-fn folder(path: &Path) -> Result<Vec<VolumeMount>, PackageError> {
-    let unreadable = |source| PackageError::Unreadable { path: path.to_owned(), source };
-    let mut volumes = Vec::new();
-    for entry in fs::read_dir(path).map_err(unreadable)? {
-        let entry = entry.map_err(unreadable)?;
-        let kind = fs::metadata(entry.path()).map_err(unreadable)?;
-        if let Ok(name) = entry.file_name().into_string()
-            && (kind.is_dir() || kind.is_file())
-        {
-            volumes.push(VolumeMount::read_only(entry.path(), format!("{SITE}/{name}")));
-        }
-    }
-    Ok(volumes)
 }
 
 /// Puts a file where no other package has put one.

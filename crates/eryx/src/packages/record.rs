@@ -1,7 +1,7 @@
-use super::PackageError;
+use super::{MOST_ENTRIES, PackageError};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha384, Sha512};
 use std::collections::HashMap;
 
 /// A wheel's list of its files: hash and size of each.
@@ -11,6 +11,9 @@ impl Record {
     pub(super) fn parse(text: &str) -> Result<Self, PackageError> {
         let mut files = HashMap::new();
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            if files.len() >= MOST_ENTRIES {
+                return Err(PackageError::TooMany(files.len()));
+            }
             let bad = || PackageError::Damaged(format!("its RECORD has the line {line:?}"));
             // The name may be in quotes and hold commas; hash and size do not.
             let mut fields = line.trim_end().rsplitn(3, ',');
@@ -33,13 +36,17 @@ impl Record {
     pub(super) fn check(&mut self, file: &str, bytes: &[u8]) -> Result<(), PackageError> {
         let differs = |why| PackageError::Record { file: file.to_owned(), why };
         let (hash, size) = self.0.remove(file).ok_or_else(|| differs("it is not listed"))?;
-        if size != bytes.len().to_string() {
+        if !size.is_empty() && size != bytes.len().to_string() {
             return Err(differs("its size is another"));
         }
-        let Some(wanted) = hash.strip_prefix("sha256=") else {
-            return Err(differs("it has no SHA-256 hash there"));
+        let (kind, wanted) = hash.split_once('=').unwrap_or_default();
+        let hash = match kind {
+            "sha256" => URL_SAFE_NO_PAD.encode(Sha256::digest(bytes)),
+            "sha384" => URL_SAFE_NO_PAD.encode(Sha384::digest(bytes)),
+            "sha512" => URL_SAFE_NO_PAD.encode(Sha512::digest(bytes)),
+            _ => return Err(differs("it has no hash of SHA-256 or better there")),
         };
-        if URL_SAFE_NO_PAD.encode(Sha256::digest(bytes)) != wanted.trim_end_matches('=') {
+        if hash != wanted.trim_end_matches('=') {
             return Err(differs("its hash is another"));
         }
         Ok(())

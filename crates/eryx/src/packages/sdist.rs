@@ -1,12 +1,14 @@
+use super::layout::Layout;
 use super::{
     InMemoryStorage, LARGEST_FILE, LARGEST_RATIO, MOST_ENTRIES, PackageError, name, place, room,
 };
 use flate2::read::GzDecoder;
-use std::io::Read;
-use tar::{Archive, EntryType};
+use std::cell::Cell;
+use std::io::{self, Read};
+use tar::EntryType;
 
-/// Folders that hold a project's modules, if they are not at its top.
-const MODULES_IN: [&str; 2] = ["src/", "lib/"];
+/// What an archive of any size may unpack to: small ones are mostly padding.
+const NO_BOMB: u64 = 1 << 20;
 
 /// Checks a source archive and puts the modules in it into `storage`. Nothing is
 /// built: what is compiled is missing, which many packages can do without.
@@ -15,22 +17,36 @@ pub(super) fn unpack(bytes: &[u8], storage: &InMemoryStorage) -> Result<(), Pack
     if packed > LARGEST_FILE {
         return Err(PackageError::TooLarge { what: "it", size: packed, limit: LARGEST_FILE });
     }
-    let files = read(bytes, packed, room(storage))?;
-    let inside = MODULES_IN.into_iter().find(|folder| {
-        files.iter().any(|(name, _)| name.starts_with(folder) && name.ends_with("/__init__.py"))
-    });
-    for (name, bytes) in &files {
-        let path = match inside {
-            Some(folder) => name.strip_prefix(folder),
-            None => Some(name.as_str()).filter(|name| is_module(name)),
-        };
-        if let Some(path) = path {
-            place(storage, path, bytes)?;
-        } else if name == "PKG-INFO" {
-            place(storage, &info_path(bytes), bytes)?;
+    let archive = Archive { bytes, packed, room: room(storage) };
+    // Read twice, so that what is in it is in memory once.
+    let mut names = Vec::new();
+    archive.read(|name, _| {
+        if names.len() >= MOST_ENTRIES {
+            return Err(PackageError::TooMany(names.len()));
         }
-    }
-    Ok(())
+        names.push(name.to_owned());
+        Ok(())
+    })?;
+    let layout = Layout::of(&names);
+    archive.read(|name, contents| {
+        if let Some(path) = layout.installed(name) {
+            place(storage, path, &all_of(contents)?)?;
+        } else if name == "PKG-INFO" {
+            let info = all_of(contents)?;
+            place(storage, &info_path(&info), &info)?;
+        }
+        Ok(())
+    })
+}
+
+fn all_of(contents: &mut dyn Read) -> Result<Vec<u8>, PackageError> {
+    let mut bytes = Vec::new();
+    contents.read_to_end(&mut bytes).map_err(damaged)?;
+    Ok(bytes)
+}
+
+fn damaged(error: impl std::fmt::Display) -> PackageError {
+    PackageError::Damaged(error.to_string())
 }
 
 /// Where `importlib.metadata` looks for what the package says of itself.
@@ -43,58 +59,74 @@ fn info_path(info: &[u8]) -> String {
     format!("{}-{}.dist-info/METADATA", field("Name:"), field("Version:"))
 }
 
-/// What importing could want, of all that lies beside the modules.
-fn is_module(path: &str) -> bool {
-    match path.split_once('/') {
-        Some((top, _)) => !matches!(top, "tests" | "test" | "docs" | "doc" | "examples"),
-        None => path != "setup.py" && path.rsplit_once('.').is_some_and(|(_, kind)| kind == "py"),
+struct Archive<'a> {
+    bytes: &'a [u8],
+    packed: u64,
+    room: u64,
+}
+
+/// Why reading stopped.
+struct Stop(PackageError);
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self(damaged(error))
     }
 }
 
-/// All files, by their names without the archive's one top folder.
-fn read(bytes: &[u8], packed: u64, room: u64) -> Result<Vec<(String, Vec<u8>)>, PackageError> {
-    let damaged = |error: std::io::Error| PackageError::Damaged(error.to_string());
-    let most = room.min(packed.saturating_mul(LARGEST_RATIO));
-    let too_large = || {
-        if room <= most {
-            PackageError::TooLarge { what: "what is in it", size: most, limit: room }
-        } else {
-            PackageError::Ratio { packed, unpacked: most }
-        }
-    };
-    let mut archive = Archive::new(GzDecoder::new(bytes).take(most));
-    let mut files = Vec::new();
-    let mut total = 0_u64;
-    for entry in archive.entries().map_err(damaged)? {
-        let entry = entry.map_err(damaged)?;
-        let raw = entry.path_bytes().into_owned();
-        let path =
-            String::from_utf8(raw).map_err(|error| PackageError::BadName(error.to_string()))?;
-        match entry.header().entry_type() {
-            EntryType::XGlobalHeader => continue,
-            EntryType::Directory => {
-                name::check(&path)?;
-                continue;
+impl Archive<'_> {
+    /// Shows all files, by their names without the archive's one top folder, and
+    /// reads to the end, where the checksum is.
+    fn read(
+        &self,
+        mut each: impl FnMut(&str, &mut dyn Read) -> Result<(), PackageError>,
+    ) -> Result<(), PackageError> {
+        let most = self.room.min(self.packed.saturating_mul(LARGEST_RATIO).max(NO_BOMB));
+        let is_over = Cell::new(false);
+        let tar = Capped { inner: GzDecoder::new(self.bytes), left: most, is_over: &is_over };
+        let read = eryx_vfs::for_each_entry(tar, |entry| {
+            let path = String::from_utf8(entry.path_bytes().into_owned())
+                .map_err(|error| Stop(PackageError::BadName(error.to_string())))?;
+            let path = path.strip_prefix("./").unwrap_or(&path);
+            let kind = entry.header().entry_type();
+            match kind {
+                EntryType::XGlobalHeader => return Ok(()),
+                EntryType::Directory if path.is_empty() => return Ok(()),
+                EntryType::Directory | EntryType::Regular => name::check(path).map_err(Stop)?,
+                _ => return Err(Stop(PackageError::BadName(path.to_owned()))),
             }
-            EntryType::Regular => name::check(&path)?,
-            _ => return Err(PackageError::BadName(path)),
-        }
-        total = total.saturating_add(entry.size());
-        if total > most {
-            return Err(too_large());
-        }
-        let size = entry.size();
-        let mut contents = Vec::new();
-        entry.take(size).read_to_end(&mut contents).map_err(damaged)?;
-        if u64::try_from(contents.len()) != Ok(size) {
-            return Err(too_large());
-        }
-        if files.len() >= MOST_ENTRIES {
-            return Err(PackageError::TooMany(files.len()));
-        }
-        if let Some((_, path)) = path.split_once('/') {
-            files.push((path.to_owned(), contents));
+            match path.split_once('/').filter(|_| kind == EntryType::Regular) {
+                Some((_, path)) => each(path, entry).map_err(Stop),
+                None => Ok(()),
+            }
+        });
+        match read {
+            Err(_) if is_over.get() && most == self.room => {
+                Err(PackageError::TooLarge { what: "what is in it", size: most, limit: most })
+            }
+            Err(_) if is_over.get() => {
+                Err(PackageError::Ratio { packed: self.packed, unpacked: most })
+            }
+            read => read.map_err(|Stop(error)| error),
         }
     }
-    Ok(files)
+}
+
+/// A stream that fails when there is more of it than allowed.
+struct Capped<'a, R> {
+    inner: R,
+    left: u64,
+    is_over: &'a Cell<bool>,
+}
+
+impl<R: Read> Read for Capped<'_, R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(into)?;
+        let Some(left) = self.left.checked_sub(u64::try_from(read).unwrap_or(u64::MAX)) else {
+            self.is_over.set(true);
+            return Err(io::ErrorKind::FileTooLarge.into());
+        };
+        self.left = left;
+        Ok(read)
+    }
 }

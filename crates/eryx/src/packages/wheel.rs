@@ -2,9 +2,15 @@ use super::record::Record;
 use super::{
     InMemoryStorage, LARGEST_FILE, LARGEST_RATIO, MOST_ENTRIES, PackageError, name, place, room,
 };
+use memchr::memmem;
 use std::collections::HashSet;
 use std::io::{Cursor, Read};
 use zip::ZipArchive;
+
+/// The largest list of a wheel's tags, in bytes.
+const LARGEST_WHEEL: u64 = 64 << 10;
+/// The largest list of a wheel's files.
+const LARGEST_RECORD: u64 = 16 << 20;
 
 type Archive<'a> = ZipArchive<Cursor<&'a [u8]>>;
 
@@ -14,13 +20,14 @@ pub(super) fn unpack(bytes: &[u8], storage: &InMemoryStorage) -> Result<(), Pack
     if packed > LARGEST_FILE {
         return Err(PackageError::TooLarge { what: "it", size: packed, limit: LARGEST_FILE });
     }
+    check_directory(bytes)?;
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(damaged)?;
     check_names(&archive, bytes)?;
     check_sizes(&mut archive, packed, room(storage))?;
     let info = info_folder(&archive)?;
-    check_tags(&text(&mut archive, &format!("{info}/WHEEL"))?)?;
+    check_kind(&text(&mut archive, &format!("{info}/WHEEL"), LARGEST_WHEEL)?)?;
     let record_name = format!("{info}/RECORD");
-    let mut record = Record::parse(&text(&mut archive, &record_name)?)?;
+    let mut record = Record::parse(&text(&mut archive, &record_name, LARGEST_RECORD)?)?;
     for index in 0..archive.len() {
         let (name, bytes) = entry(&mut archive, index)?;
         let Some(bytes) = bytes else { continue };
@@ -38,6 +45,24 @@ pub(super) fn unpack(bytes: &[u8], storage: &InMemoryStorage) -> Result<(), Pack
 
 fn damaged(error: impl std::fmt::Display) -> PackageError {
     PackageError::Damaged(error.to_string())
+}
+
+/// Before the reader takes memory for each entry that there seems to be. Only
+/// archives that are larger than a wheel may be have the directory of 64 bits, whose
+/// numbers could be any.
+fn check_directory(bytes: &[u8]) -> Result<(), PackageError> {
+    let entries = memmem::find_iter(bytes, b"PK\x01\x02").count();
+    if entries > MOST_ENTRIES {
+        return Err(PackageError::TooMany(entries));
+    }
+    let is_large = |end: usize| {
+        let locator = end.checked_sub(20).and_then(|start| bytes.get(start..end));
+        locator.is_some_and(|locator| locator.starts_with(b"PK\x06\x07"))
+    };
+    match memmem::find_iter(bytes, b"PK\x05\x06").find(|end| is_large(*end)) {
+        Some(_) => Err(damaged("its directory is one of 64 bits")),
+        None => Ok(()),
+    }
 }
 
 /// The names as they stand in the archive: the reader itself would keep only
@@ -94,7 +119,9 @@ fn entry(
     index: usize,
 ) -> Result<(String, Option<Vec<u8>>), PackageError> {
     let entry = archive.by_index(index).map_err(damaged)?;
+    // It can differ from the one in the directory, by a field of its own.
     let name = name_of(&entry)?;
+    name::check(&name)?;
     if entry.is_dir() {
         return Ok((name, None));
     }
@@ -111,8 +138,12 @@ fn name_of<R: Read>(entry: &zip::read::ZipFile<'_, R>) -> Result<String, Package
     Ok(entry.name().map_err(damaged)?.into_owned())
 }
 
-fn text(archive: &mut Archive<'_>, name: &str) -> Result<String, PackageError> {
+fn text(archive: &mut Archive<'_>, name: &str, limit: u64) -> Result<String, PackageError> {
     let index = archive.index_for_name(name).ok_or_else(|| damaged(format!("no {name}")))?;
+    let size = archive.by_index_raw(index).map_err(damaged)?.size();
+    if size > limit {
+        return Err(PackageError::TooLarge { what: "a list in it", size, limit });
+    }
     let (_, bytes) = entry(archive, index)?;
     String::from_utf8(bytes.unwrap_or_default()).map_err(damaged)
 }
@@ -133,7 +164,13 @@ fn info_folder(archive: &Archive<'_>) -> Result<String, PackageError> {
     }
 }
 
-fn check_tags(wheel: &str) -> Result<(), PackageError> {
+fn check_kind(wheel: &str) -> Result<(), PackageError> {
+    let version = wheel.lines().find_map(|line| line.strip_prefix("Wheel-Version:"));
+    if let Some(version) = version.map(str::trim)
+        && version.split('.').next() != Some("1")
+    {
+        return Err(PackageError::Version(version.to_owned()));
+    }
     let tags: Vec<&str> =
         wheel.lines().filter_map(|line| line.strip_prefix("Tag:")).map(str::trim).collect();
     if tags.iter().any(|tag| runs_here(tag)) {

@@ -37,7 +37,9 @@ impl Block {
         if end <= block.capacity() {
             return;
         }
-        let capacity = end.max(block.capacity().saturating_mul(2).min(BLOCK_LEN));
+        // Little more than is charged for, yet few copies of what grows slowly.
+        let step = block.capacity() / 4;
+        let capacity = end.max(block.capacity().saturating_add(step).min(BLOCK_LEN));
         if block.is_empty()
             && capacity == BLOCK_LEN
             && let Some(spare) = SPARE.try_lock().ok().and_then(|mut spare| spare.pop())
@@ -80,6 +82,15 @@ impl DerefMut for Block {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_grows_takes_little_more_than_it_holds() {
+        let mut block = Block::default();
+        for at in 0..BLOCK_LEN {
+            block.put(at, b"x");
+            assert!(block.capacity() <= (at + 1) * 5 / 4 + 8, "{} for {at}", block.capacity());
+        }
+    }
 
     #[test]
     fn a_spare_block_shows_nothing_of_its_past() {

@@ -42,6 +42,27 @@ impl StorageLimits {
     }
 }
 
+/// The deepest that a snapshot from anywhere is read: no path leads further.
+const DEEPEST: u32 = 2048;
+
+impl StorageLimits {
+    /// What of these limits holds if they come from anywhere: no more than the
+    /// defaults. While files are read, as many as there are may come.
+    pub(super) fn while_read(self) -> Self {
+        Self { bytes: u64::MAX, nodes: u64::MAX, depth: self.depth.min(DEEPEST) }
+    }
+
+    /// As [`while_read`](Self::while_read), once they were read; they fit.
+    pub(super) fn once_read(self, usage: StorageUsage) -> Self {
+        let most = Self::default();
+        Self {
+            bytes: self.bytes.min(most.bytes).max(usage.bytes),
+            nodes: self.nodes.min(most.nodes).max(usage.nodes),
+            depth: self.depth.min(DEEPEST),
+        }
+    }
+}
+
 /// What an [`InMemoryStorage`](super::InMemoryStorage) holds now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]

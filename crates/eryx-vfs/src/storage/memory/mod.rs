@@ -202,6 +202,12 @@ impl VfsStorage for InMemoryStorage {
         state.tree.set_size(number, size)
     }
 
+    fn replace(&self, file: NodeId, bytes: &[u8]) -> FsResult<()> {
+        let mut state = self.state();
+        let number = state.number(file)?;
+        state.tree.replace(number, bytes)
+    }
+
     fn set_times(
         &self,
         node: NodeId,
@@ -266,5 +272,17 @@ impl VfsStorage for InMemoryStorage {
         let mut state = self.state();
         let (from, to) = (state.number(from)?, state.number(to)?);
         state.tree.rename(from, name, to, new_name)
+    }
+
+    fn snapshot(&self) -> FsResult<StorageSnapshot> {
+        Ok(Self::snapshot(self))
+    }
+
+    fn restore(&self, snapshot: &StorageSnapshot) -> FsResult<()> {
+        Self::restore(self, snapshot)
+    }
+
+    fn usage(&self) -> FsResult<StorageUsage> {
+        Ok(Self::usage(self))
     }
 }

@@ -9,7 +9,10 @@ use std::time::SystemTime;
 /// The files of an [`InMemoryStorage`](super::InMemoryStorage) at one moment.
 ///
 /// It shares memory with the storage until one of them changes. With serde it
-/// becomes a list of all files, so that it takes as much room as they do.
+/// becomes a list of all files, so that it takes as much room as they do. What is
+/// read back may come from anywhere: its limits are then at most the defaults, or
+/// what its files take. [`restore`](super::InMemoryStorage::restore) it into a
+/// storage to have others.
 #[derive(Debug, Clone)]
 pub struct StorageSnapshot(Tree);
 
@@ -145,11 +148,13 @@ fn walk(tree: &Tree, mut show: impl FnMut(SavedEntry) -> FsResult<()>) -> FsResu
 }
 
 fn load(saved: Saved) -> FsResult<Tree> {
-    let mut loader = Loader::new(saved.limits);
+    let mut loader = Loader::new(saved.limits.while_read());
     for entry in saved.entries {
         loader.add(entry)?;
     }
-    loader.finish()
+    let mut tree = loader.finish()?;
+    tree.limits = saved.limits.once_read(tree.usage);
+    Ok(tree)
 }
 
 /// Rebuilds the tree by the same calls that a guest's would be built by, so
@@ -165,6 +170,7 @@ impl Loader {
         Self { tree: Tree::new(limits), numbers: vec![ROOT], times: Vec::new() }
     }
 
+    /// The depth is counted by the tree: nothing here calls itself.
     fn add(&mut self, entry: SavedEntry) -> FsResult<()> {
         let tree = &mut self.tree;
         let parent = at(&self.numbers, entry.parent)?;
@@ -231,6 +237,48 @@ mod tests {
             let read = StorageSnapshot::from_bytes(&bytes(), limits);
             assert!(matches!(read, Err(FsError::NoSpace)), "{read:?}");
         }
+    }
+
+    #[test]
+    fn what_is_read_has_no_limits_of_its_own_choice() {
+        let limits =
+            StorageLimits::default().with_bytes(u64::MAX).with_nodes(u64::MAX).with_depth(u32::MAX);
+        let storage = InMemoryStorage::with_limits(limits);
+        storage.write("/a", b"hello").unwrap();
+        let saved = serde_json::to_string(&storage.snapshot()).unwrap();
+        let read: StorageSnapshot = serde_json::from_str(&saved).unwrap();
+        let (limits, most) = (read.to_storage().limits(), StorageLimits::default());
+        assert_eq!((limits.bytes, limits.nodes, limits.depth), (most.bytes, most.nodes, 2048));
+        let small = InMemoryStorage::with_limits(most.with_bytes(1));
+        assert_eq!(small.restore(&read), Err(FsError::NoSpace));
+    }
+
+    #[test]
+    fn depth_takes_no_stack() {
+        let time = SystemTime::UNIX_EPOCH;
+        let entries = |depth: u64| {
+            let dir = |parent| SavedEntry {
+                parent,
+                name: "d".to_owned(),
+                what: SavedWhat::Directory,
+                accessed: time,
+                modified: time,
+            };
+            let limits = StorageLimits::default().with_depth(u32::MAX);
+            Saved { limits, entries: (0..depth).map(dir).collect() }
+        };
+        assert!(matches!(load(entries(2049)), Err(FsError::NoSpace)));
+        let deep = StorageSnapshot(load(entries(2048)).unwrap());
+        let small = std::thread::Builder::new().stack_size(256 << 10);
+        let work = move || {
+            let storage = deep.to_storage();
+            let mut tar = Vec::new();
+            storage.export_tar("/", &mut tar).unwrap();
+            drop(serde_json::to_string(&storage.snapshot()).unwrap());
+            storage.remove("/").unwrap();
+            assert_eq!(storage.usage(), crate::StorageUsage::default());
+        };
+        small.spawn(work).unwrap().join().unwrap();
     }
 
     #[test]

@@ -150,6 +150,18 @@ impl Tree {
         self.change(file, |contents| contents.set_size(size))
     }
 
+    /// Makes `bytes` all that is in a file.
+    pub(super) fn replace(&mut self, file: u64, bytes: &[u8]) -> FsResult<()> {
+        let before = self.file_size(file)?;
+        let size = u64::try_from(bytes.len()).map_err(|_| FsError::TooLarge)?;
+        self.grow(before, size)?;
+        self.usage.bytes = self.usage.bytes.saturating_sub(before.saturating_sub(size));
+        self.change(file, |contents| {
+            contents.set_size(0);
+            contents.write(0, bytes);
+        })
+    }
+
     pub(super) fn set_times(
         &mut self,
         number: u64,
