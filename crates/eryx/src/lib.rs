@@ -58,6 +58,9 @@ pub use eryx_vfs::{
     StorageError, StorageFiles, StorageLimits, StorageSnapshot, StorageUsage, VfsConfig,
     VfsStorage, VolumeMount,
 };
+#[cfg(all(feature = "packages", any(test, feature = "fuzzing")))]
+#[doc(hidden)]
+pub use packages::fuzzing;
 #[cfg(feature = "packages")]
 pub use packages::{Package, PackageError};
 pub use pool::{PoolOptions, PoolStatistics, PooledSession, SandboxPool};

@@ -1,6 +1,13 @@
 //! Packages: read from memory, checked first, never unpacked to disk.
 
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what is found is told by panicking"
+)]
+pub mod fuzzing;
 mod name;
 mod record;
 mod sdist;

@@ -38,7 +38,8 @@ fn info_path(info: &[u8]) -> String {
     let info = String::from_utf8_lossy(info);
     let field = |name: &str| {
         let value = info.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-        value.trim().replace(['-', '/'], "_")
+        let plain = |letter: char| letter.is_alphanumeric() || "._+!".contains(letter);
+        value.trim().replace(|letter: char| !plain(letter), "_")
     };
     format!("{}-{}.dist-info/METADATA", field("Name:"), field("Version:"))
 }
@@ -62,7 +63,7 @@ fn read(bytes: &[u8], packed: u64, room: u64) -> Result<Vec<(String, Vec<u8>)>, 
             PackageError::Ratio { packed, unpacked: most }
         }
     };
-    let mut archive = Archive::new(GzDecoder::new(bytes).take(most));
+    let mut archive = Archive::new(GzDecoder::new(bytes).take(most.saturating_add(1)));
     let mut files = Vec::new();
     let mut total = 0_u64;
     for entry in archive.entries().map_err(damaged)? {
@@ -72,12 +73,12 @@ fn read(bytes: &[u8], packed: u64, room: u64) -> Result<Vec<(String, Vec<u8>)>, 
             String::from_utf8(raw).map_err(|error| PackageError::BadName(error.to_string()))?;
         match entry.header().entry_type() {
             EntryType::XGlobalHeader => continue,
-            EntryType::Directory => {
-                name::check(&path)?;
-                continue;
-            }
-            EntryType::Regular => name::check(&path)?,
+            EntryType::Directory | EntryType::Regular => name::check(&path)?,
             _ => return Err(PackageError::BadName(path)),
+        }
+        // Old archives have no other sign of a folder.
+        if entry.header().entry_type() == EntryType::Directory || path.ends_with('/') {
+            continue;
         }
         total = total.saturating_add(entry.size());
         if total > most {
@@ -96,5 +97,36 @@ fn read(bytes: &[u8], packed: u64, room: u64) -> Result<Vec<(String, Vec<u8>)>, 
             files.push((path.to_owned(), contents));
         }
     }
-    Ok(files)
+    // If the limit lies between two entries, the reader takes it for the end.
+    if archive.into_inner().limit() == 0 { Err(too_large()) } else { Ok(files) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use eryx_vfs::StorageLimits;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use tar::{Builder, Header};
+
+    /// An archive of empty files is refused where it is longer than the limit, not cut.
+    #[test]
+    fn the_limit_is_not_the_end() {
+        let mut tar = Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
+        for number in 0..8 {
+            let mut header = Header::new_gnu();
+            header.set_size(0);
+            tar.append_data(&mut header, format!("p-1/p/{number}.py"), &[][..]).unwrap();
+        }
+        let bytes = tar.into_inner().unwrap().finish().unwrap();
+        for blocks in 1..12 {
+            let limits = StorageLimits::default().with_bytes(blocks * 512);
+            let storage = InMemoryStorage::with_limits(limits);
+            let unpacked = unpack(&bytes, &storage);
+            // With the block that is the end.
+            assert_eq!(unpacked.is_ok(), blocks > 8, "{blocks}: {unpacked:?}");
+        }
+    }
 }
