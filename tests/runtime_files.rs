@@ -1,9 +1,10 @@
 //! Runtimes and caches that are missing, damaged or not ours.
 
 use crate::support::repository;
-use eryx::{Error, ExecutorBuilder, MinimalState, PythonExecutor, RuntimeSource};
+use eryx::{CacheFault, Error, ExecutorBuilder, MinimalState, PythonExecutor, RuntimeSource};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 fn source() -> RuntimeSource {
@@ -84,8 +85,85 @@ fn a_cache_that_others_can_write_to_is_refused() {
     fs::create_dir(&folder).unwrap();
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
     let error = load(cache.path()).unwrap_err();
-    assert!(matches!(error, Error::Config(_)), "{error:?}");
+    assert!(
+        matches!(error, Error::CacheUntrusted { fault: CacheFault::Writable, .. }),
+        "{error:?}"
+    );
     assert!(error.to_string().contains("chmod 700"), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_cache_that_is_a_link_or_a_file_is_refused() {
+    let cache = TempDir::new().unwrap();
+    let folder = cache.path().join("compiled");
+    std::os::unix::fs::symlink(TempDir::new().unwrap().path(), &folder).unwrap();
+    let error = load(cache.path()).unwrap_err();
+    assert!(matches!(error, Error::CacheUntrusted { fault: CacheFault::Link, .. }), "{error:?}");
+    fs::remove_file(&folder).unwrap();
+    fs::write(&folder, "").unwrap();
+    let error = load(cache.path()).unwrap_err();
+    assert!(
+        matches!(error, Error::CacheUntrusted { fault: CacheFault::NoFolder, .. }),
+        "{error:?}"
+    );
+}
+
+/// Compiles a component that is no runtime, which takes no time: its code is kept
+/// before that is noticed.
+fn fill(cache: &Path) {
+    let empty = RuntimeSource::from_bytes(&b"\0asm\x0d\0\x01\0"[..]);
+    let built = ExecutorBuilder::new(empty).cache_dir(cache).build(MinimalState::new);
+    assert!(matches!(built, Err(Error::Initialization { .. })), "{built:?}");
+}
+
+#[test]
+fn many_may_come_first() {
+    for _ in 0..20 {
+        let cache = TempDir::new().unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| fill(cache.path()));
+            }
+        });
+        assert_eq!(compiled(cache.path()).len(), 1);
+        let left = fs::read_dir(cache.path().join("compiled")).unwrap();
+        let left = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert_eq!(left.filter(|name| name.contains("partial")).count(), 0);
+    }
+}
+
+#[test]
+fn what_nobody_uses_is_removed_after_a_month() {
+    let day = Duration::from_hours(24);
+    let cache = TempDir::new().unwrap();
+    fill(cache.path());
+    let [entry] = compiled(cache.path()).try_into().unwrap();
+    let aged = |name: &str, days: u32| {
+        let path = cache.path().join("compiled").join(name);
+        let file = fs::File::options().create(true).append(true).open(&path).unwrap();
+        file.set_modified(SystemTime::now() - day * days).unwrap();
+        path
+    };
+    let of_entry = |ending: &str| {
+        entry.with_extension(ending).file_name().unwrap().to_str().unwrap().to_owned()
+    };
+    let old = ["a.cwasm", "a.tag", "a.lock", "a.partial-1-2"].map(|name| aged(name, 31));
+    let recent = aged("b.cwasm", 29);
+    let key = aged("key", 400);
+    // What is used is as new again.
+    aged(&of_entry("cwasm"), 25);
+    aged(&of_entry("tag"), 25);
+    fill(cache.path());
+    for ending in ["cwasm", "tag"] {
+        let modified = fs::metadata(entry.with_extension(ending)).unwrap().modified().unwrap();
+        assert!(modified.elapsed().unwrap() < day, "{ending} was not touched");
+    }
+    // A new entry is when others go.
+    fs::remove_file(&entry).unwrap();
+    fill(cache.path());
+    assert!(old.iter().all(|path| !path.exists()));
+    assert!([&entry, &recent, &key].iter().all(|path| path.exists()));
 }
 
 #[cfg(unix)]

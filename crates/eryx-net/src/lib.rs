@@ -54,4 +54,7 @@ pub use policy::{AddressClass, HostName, NameError, NetRule, Ports, RuleError};
 pub use request::NetRequest;
 pub use resolve::{Answer, Resolver, SystemResolver};
 pub use secret::Secret;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub use secret::fuzzing;
 pub use view::{NetView, Work};

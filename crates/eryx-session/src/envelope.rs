@@ -131,11 +131,15 @@ pub(crate) fn read<'a>(
             None => SnapshotError::Damaged,
         });
     }
-    let python_version: String =
-        version.iter().take_while(|byte| **byte != 0).map(|byte| char::from(*byte)).collect();
+    let python_version: String = version.iter().map(|byte| char::from(*byte)).collect();
+    let python_version = python_version.trim_end_matches('\0').to_owned();
     check_python(&python_version)?;
     let contents = content.get(HEADER..).unwrap_or_default();
-    let contents = if format == 1 { Some(Contents::of(contents)) } else { split(contents) };
+    let contents = match format {
+        1 => Some(Contents::of(contents)),
+        FORMAT => split(contents),
+        _ => None,
+    };
     let contents = contents.ok_or(SnapshotError::Damaged)?;
     let size_bytes = contents.data.len();
     Ok((SnapshotMetadata { timestamp_ms, size_bytes, runtime, python_version }, contents))
@@ -210,6 +214,11 @@ mod tests {
         let mut newer = bytes.clone();
         newer[8] = 9;
         assert!(matches!(read(&newer), Err(E::Newer { found: 9, known: 2 })));
+        let none = sealed(&bytes, |bytes| bytes[8] = 0);
+        assert!(matches!(read(&none), Err(E::Damaged)));
+        // What stands behind the version's end is a part of it.
+        let version = sealed(&bytes, |bytes| bytes[51] = b'a');
+        assert!(matches!(read(&version), Err(E::Python { .. })));
         let mut huge = bytes.clone();
         huge[60..68].copy_from_slice(&u64::MAX.to_le_bytes());
         assert!(matches!(read(&huge), Err(E::TooLarge { size: u64::MAX, .. })));
@@ -231,6 +240,15 @@ mod tests {
         assert_eq!(messages.len(), 3);
     }
 
+    /// The same with a change, and with the tag that belongs to that.
+    fn sealed(bytes: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+        let mut bytes = bytes[..bytes.len() - HASH].to_vec();
+        change(&mut bytes);
+        let tag = hash(&bytes, None);
+        bytes.extend_from_slice(tag.as_bytes());
+        bytes
+    }
+
     #[test]
     fn files_go_with_it() {
         let one = snapshot().with_files(vec![1, 2, 3]);
@@ -243,13 +261,11 @@ mod tests {
     #[test]
     fn the_first_format_had_no_files() {
         let one = snapshot();
-        let mut bytes = one.to_bytes();
-        bytes.truncate(bytes.len() - HASH);
-        bytes.drain(HEADER..HEADER + FILES);
-        bytes[8] = 1;
-        bytes[60..68].copy_from_slice(&(one.size() as u64).to_le_bytes());
-        let tag = hash(&bytes, None);
-        bytes.extend_from_slice(tag.as_bytes());
+        let bytes = sealed(&one.to_bytes(), |bytes| {
+            bytes.drain(HEADER..HEADER + FILES);
+            bytes[8] = 1;
+            bytes[60..68].copy_from_slice(&(one.size() as u64).to_le_bytes());
+        });
         assert_eq!(PythonStateSnapshot::from_bytes(&bytes).unwrap(), one);
     }
 

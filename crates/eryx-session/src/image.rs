@@ -110,6 +110,10 @@ impl fmt::Debug for PythonImageSnapshot {
     }
 }
 
+/// The pages that WebAssembly's memory grows by, and the most that it has, in bytes.
+const WASM_PAGE: u64 = 64 << 10;
+const MOST_MEMORY: u64 = 4 << 30;
+
 /// What LZ4 can make of a byte at most.
 const MOST_OF_A_BYTE: usize = 256;
 
@@ -126,15 +130,37 @@ fn pack(image: &Image) -> Vec<u8> {
 
 fn unpack(runtime: [u8; 32], bytes: &[u8]) -> Option<Image> {
     let (memory_pages, rest) = bytes.split_first_chunk::<4>()?;
+    let memory_pages = u32::from_le_bytes(*memory_pages);
     let (count, rest) = rest.split_first_chunk::<4>()?;
     let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
     let (numbers, compressed) = rest.split_at_checked(count.checked_mul(4)?)?;
-    let (numbers, _) = numbers.as_chunks::<4>();
-    let pages = numbers.iter().map(|number| u32::from_le_bytes(*number)).collect();
     let size = count.checked_mul(Image::PAGE)?;
-    if size > compressed.len().checked_mul(MOST_OF_A_BYTE)? {
+    // Before there is room made for it.
+    let memory = u64::from(memory_pages) * WASM_PAGE;
+    let most = usize::try_from(memory.min(MOST_MEMORY)).ok()?;
+    if size > most.min(compressed.len().saturating_mul(MOST_OF_A_BYTE)) {
         return None;
     }
+    let (numbers, _) = numbers.as_chunks::<4>();
+    let pages = numbers.iter().map(|number| u32::from_le_bytes(*number)).collect();
     let content = lz4_flex::block::decompress(compressed, size).ok()?;
-    Image::from_parts(runtime, u32::from_le_bytes(*memory_pages), pages, content).ok()
+    Image::from_parts(runtime, memory_pages, pages, content).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What says that it is more than the memory it is of is not unpacked.
+    #[test]
+    fn an_image_is_no_more_than_its_memory() {
+        let count: u32 = 1 << 24;
+        let length = 8 + count as usize * (4 + Image::PAGE / MOST_OF_A_BYTE);
+        let mut bytes = vec![0; length];
+        for memory_pages in [1_u32, u32::MAX] {
+            bytes[..4].copy_from_slice(&memory_pages.to_le_bytes());
+            bytes[4..8].copy_from_slice(&count.to_le_bytes());
+            assert_eq!(unpack([0; 32], &bytes), None);
+        }
+    }
 }

@@ -5,7 +5,10 @@ use super::rewriter::take;
 use memchr::memmem;
 
 /// Bytes of a line between chunks.
-const MOST_LINE: usize = 4 << 10;
+pub(super) const MOST_LINE: usize = 4 << 10;
+
+/// What ends it.
+const END: &[u8] = b"\r\n";
 
 /// A chunked body on its way.
 pub(super) struct Chunks {
@@ -52,10 +55,12 @@ impl Chunks {
             put_chunk(&plain, out);
             return Ok(true);
         }
-        let Some(end) = memmem::find(held, b"\r\n").filter(|end| *end <= MOST_LINE) else {
-            return if held.len() > MOST_LINE { Err(Refused::TooLong) } else { Ok(false) };
+        // With its end; more of it is not looked at, however much came at once.
+        let line = held.get(..MOST_LINE + END.len());
+        let Some(end) = memmem::find(line.unwrap_or(held), END) else {
+            return if line.is_some() { Err(Refused::TooLong) } else { Ok(false) };
         };
-        let mut line: Vec<u8> = held.drain(..end + 2).collect();
+        let mut line: Vec<u8> = held.drain(..end + END.len()).collect();
         line.truncate(end);
         if !is_one_line(&line) {
             return Err(Refused::Ambiguous);

@@ -5,6 +5,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use memchr::memmem;
 
+/// A method has fewer letters.
+const LONGEST_METHOD: usize = 20;
+
 /// The head of a request.
 pub(super) struct Head {
     /// Method, target and version.
@@ -35,7 +38,7 @@ impl Head {
     fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         let fields = self.fields.iter();
         let found = fields.filter(move |(own, _)| own.eq_ignore_ascii_case(name.as_bytes()));
-        found.map(|(_, value)| value.trim_ascii())
+        found.map(|(_, value)| trimmed(value))
     }
 
     /// Whether the request is for `host`: so says its one `Host`, and its target
@@ -51,6 +54,7 @@ impl Head {
         own_target && told.is_some_and(|told| is_host(told, host))
     }
 
+    /// Of HTTP/1.0, which knows no chunks, some servers read chunks and others do not.
     pub(super) fn framing(&self) -> Result<Framing, Refused> {
         if self.request.starts_with(b"CONNECT ") {
             return Ok(Framing::Tunnel);
@@ -59,7 +63,9 @@ impl Head {
         let codings: Vec<_> = self.values("transfer-encoding").collect();
         match (lengths.as_slice(), codings.as_slice()) {
             ([], []) => Ok(Framing::Length(0)),
-            ([], [coding]) if coding.eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunked),
+            ([], [coding]) if coding.eq_ignore_ascii_case(b"chunked") && self.is_http_1_1() => {
+                Ok(Framing::Chunked)
+            }
             ([length], []) => decimal(length).map(Framing::Length).ok_or(Refused::Ambiguous),
             _ => Err(Refused::Ambiguous),
         }
@@ -133,8 +139,8 @@ pub(super) enum FirstLine {
 pub(super) fn first_line(bytes: &[u8]) -> FirstLine {
     let method = bytes.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
     match bytes.get(method) {
-        None if method < 20 => return FirstLine::Unknown,
-        Some(b' ') if method > 0 => {}
+        None if method < LONGEST_METHOD => return FirstLine::Unknown,
+        Some(b' ') if (1..LONGEST_METHOD).contains(&method) => {}
         _ => return FirstLine::NotHttp,
     }
     match bytes.iter().position(|byte| *byte == b'\n') {
@@ -177,16 +183,23 @@ pub(super) fn is_one_line(text: &[u8]) -> bool {
     !text.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0))
 }
 
+/// A value without the spaces around it. Of other characters, such as a form feed, some
+/// servers make spaces and others do not: those stay.
+fn trimmed(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
 /// User and password of a field that has them.
 fn basic(name: &[u8], value: &[u8]) -> Option<Vec<u8>> {
     let known: [&[u8]; 2] = [b"authorization", b"proxy-authorization"];
     if !known.iter().any(|known| name.eq_ignore_ascii_case(known)) {
         return None;
     }
-    let (scheme, credentials) = value.trim_ascii().split_at_checked(6)?;
-    scheme
-        .eq_ignore_ascii_case(b"basic ")
-        .then(|| STANDARD.decode(credentials.trim_ascii()).ok())?
+    let (scheme, credentials) = trimmed(value).split_at_checked(6)?;
+    scheme.eq_ignore_ascii_case(b"basic ").then(|| STANDARD.decode(trimmed(credentials)).ok())?
 }
 
 /// The host and port of a target that is a whole URL.

@@ -1,6 +1,14 @@
 //! Secrets that the guest can use and never sees.
 
 mod chunks;
+#[cfg(any(test, feature = "fuzzing"))]
+#[expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "what is found is told by panicking"
+)]
+pub mod fuzzing;
 mod head;
 mod replacer;
 mod rewriter;

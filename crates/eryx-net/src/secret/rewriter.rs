@@ -6,10 +6,13 @@ use crate::policy::HostName;
 use memchr::memmem;
 
 /// Bytes of a request's head.
-const MOST_HEAD: usize = 64 << 10;
+pub(super) const MOST_HEAD: usize = 64 << 10;
+
+/// What ends a head.
+const END: &[u8] = b"\r\n\r\n";
 
 /// Bytes of a body that is kept until it is whole; a longer one goes in chunks.
-const MOST_WHOLE: usize = 1 << 20;
+pub(super) const MOST_WHOLE: usize = 1 << 20;
 
 /// Puts secrets into what a guest sends over one TLS session.
 ///
@@ -115,15 +118,16 @@ impl Rewriter {
     }
 
     fn head(&mut self, out: &mut Vec<u8>) -> Result<bool, Refused> {
-        if matches!(first_line(&self.held), FirstLine::NotHttp) {
+        // With its empty line; more of it is not looked at, however much came at once.
+        let head = self.held.get(..MOST_HEAD + END.len());
+        if matches!(first_line(head.unwrap_or(&self.held)), FirstLine::NotHttp) {
             self.state = State::Opaque;
             return Ok(true);
         }
-        let Some(end) = memmem::find(&self.held, b"\r\n\r\n").filter(|end| *end <= MOST_HEAD)
-        else {
-            return if self.held.len() > MOST_HEAD { Err(Refused::TooLong) } else { Ok(false) };
+        let Some(end) = memmem::find(head.unwrap_or(&self.held), END) else {
+            return if head.is_some() { Err(Refused::TooLong) } else { Ok(false) };
         };
-        let bytes: Vec<u8> = self.held.drain(..end + 4).collect();
+        let bytes: Vec<u8> = self.held.drain(..end + END.len()).collect();
         let mut head = Head::parse(&bytes).ok_or(Refused::Ambiguous)?;
         let framing = head.framing()?;
         self.room = MOST_GROWTH;
@@ -164,6 +168,7 @@ pub(super) fn take(held: &mut Vec<u8>, left: &mut u64) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::chunks::MOST_LINE;
     use super::*;
     use proptest::prelude::*;
 
@@ -218,6 +223,7 @@ mod tests {
             "X: y",
             "Host: api.example.com.evil.com",
             "Host: api.example.com:x",
+            "Host: \x0capi.example.com",
         ] {
             let request = format!("GET / HTTP/1.1\r\n{head}\r\nA: KEY\r\n\r\n");
             assert_eq!(rewritten(&secret(), &request), request);
@@ -387,6 +393,8 @@ mod tests {
             "Content-Length: 1\r\nContent-Length: 2",
             "Content-Length: +1",
             "Transfer-Encoding: x, chunked",
+            "Transfer-Encoding: \x0cchunked",
+            "Content-Length: \x0c1",
             "A: b\r\n folded",
             "A : b\nB: c",
             "A: b\rB: c",
@@ -398,8 +406,42 @@ mod tests {
                 "{head}"
             );
         }
+        // Who knows no chunks takes the body for another request.
+        let old = "GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n";
+        assert_eq!(rewriter(&secret).rewrite(old.as_bytes()), Err(Refused::Ambiguous));
         let endless = format!("GET / HTTP/1.1\r\nA: {}", "x".repeat(MOST_HEAD));
         assert_eq!(rewriter(&secret).rewrite(endless.as_bytes()), Err(Refused::TooLong));
+    }
+
+    /// Where a piece ends does not decide on what is too long, or no HTTP.
+    #[test]
+    fn limits_are_the_same_for_pieces() {
+        let secret = secret();
+        let start = "GET / HTTP/1.1\r\nHost: api.example.com\r\n";
+        let chunks = format!("{start}Transfer-Encoding: chunked\r\n\r\n");
+        let chunk = |length| format!("{chunks}1;{}\r\n1", "x".repeat(length - 2));
+        let head =
+            |length: usize| format!("{start}A:{}\r\n\r\n", "x".repeat(length - start.len() - 2));
+        for (sent, passes) in [
+            (head(MOST_HEAD), true),
+            (head(MOST_HEAD + 1), false),
+            (chunk(MOST_LINE), true),
+            (chunk(MOST_LINE + 1), false),
+            (format!("GET {}\n", "x".repeat(MOST_HEAD)), false),
+            (format!("{}{}", "A".repeat(20), start.trim_start_matches("GET")), true),
+        ] {
+            let whole = rewriter(&secret).rewrite(sent.as_bytes());
+            assert_eq!(whole.is_ok(), passes, "{whole:?}");
+            for last in [1, 2, 3, 4, sent.len() - 20] {
+                let (first, second) = sent.split_at(sent.len() - last);
+                let mut pieces = rewriter(&secret);
+                let sent = pieces.rewrite(first.as_bytes()).and_then(|mut sent| {
+                    sent.extend(pieces.rewrite(second.as_bytes())?);
+                    Ok(sent)
+                });
+                assert_eq!(sent, whole, "{last}");
+            }
+        }
     }
 
     proptest! {

@@ -2,6 +2,13 @@
 
 mod error;
 mod folder;
+#[cfg(any(test, feature = "fuzzing"))]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what is found is told by panicking"
+)]
+pub mod fuzzing;
 mod layout;
 mod name;
 mod record;

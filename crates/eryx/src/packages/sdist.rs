@@ -54,7 +54,8 @@ fn info_path(info: &[u8]) -> String {
     let info = String::from_utf8_lossy(info);
     let field = |name: &str| {
         let value = info.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-        value.trim().replace(['-', '/'], "_")
+        let plain = |letter: char| letter.is_alphanumeric() || "._+!".contains(letter);
+        value.trim().replace(|letter: char| !plain(letter), "_")
     };
     format!("{}-{}.dist-info/METADATA", field("Name:"), field("Version:"))
 }
@@ -95,7 +96,9 @@ impl Archive<'_> {
                 EntryType::Directory | EntryType::Regular => name::check(path).map_err(Stop)?,
                 _ => return Err(Stop(PackageError::BadName(path.to_owned()))),
             }
-            match path.split_once('/').filter(|_| kind == EntryType::Regular) {
+            // Old archives have no other sign of a folder.
+            let is_file = kind == EntryType::Regular && !path.ends_with('/');
+            match path.split_once('/').filter(|_| is_file) {
                 Some((_, path)) => each(path, entry).map_err(Stop),
                 None => Ok(()),
             }
@@ -128,5 +131,35 @@ impl<R: Read> Read for Capped<'_, R> {
         };
         self.left = left;
         Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use eryx_vfs::StorageLimits;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use tar::{Builder, Header};
+
+    /// An archive of empty files is refused where it is longer than the limit, not cut.
+    #[test]
+    fn the_limit_is_not_the_end() {
+        let mut tar = Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
+        for number in 0..8 {
+            let mut header = Header::new_gnu();
+            header.set_size(0);
+            tar.append_data(&mut header, format!("p-1/p/{number}.py"), &[][..]).unwrap();
+        }
+        let bytes = tar.into_inner().unwrap().finish().unwrap();
+        for blocks in 1..12 {
+            let limits = StorageLimits::default().with_bytes(blocks * 512);
+            let storage = InMemoryStorage::with_limits(limits);
+            let unpacked = unpack(&bytes, &storage);
+            // With the two blocks that are the end.
+            assert_eq!(unpacked.is_ok(), blocks > 9, "{blocks}: {unpacked:?}");
+        }
     }
 }

@@ -71,6 +71,7 @@ fn check_names(archive: &Archive<'_>, bytes: &[u8]) -> Result<(), PackageError> 
     let start = usize::try_from(archive.central_directory_start()).map_err(damaged)?;
     let mut rest = bytes.get(start..).unwrap_or_default();
     let mut names = HashSet::new();
+    let mut in_order = Vec::new();
     while let Some(header) = rest.strip_prefix(b"PK\x01\x02") {
         let length = |at: usize| {
             let two = header.get(at..at + 2).and_then(|two| two.try_into().ok());
@@ -89,9 +90,20 @@ fn check_names(archive: &Archive<'_>, bytes: &[u8]) -> Result<(), PackageError> 
         if names.len() > MOST_ENTRIES {
             return Err(PackageError::TooMany(names.len()));
         }
+        in_order.push(text);
         rest = header.get(42 + name + extra + comment..).unwrap_or_default();
     }
-    if names.len() == archive.len() { Ok(()) } else { Err(damaged("its directory is not one")) }
+    if names.len() != archive.len() {
+        return Err(damaged("its directory is not one"));
+    }
+    // An entry may have another name in an extra field, and the reader goes by that.
+    for (read, name) in archive.file_names().zip(in_order) {
+        let read = read.map_err(damaged)?;
+        if read != name {
+            return Err(PackageError::BadName(read.into_owned()));
+        }
+    }
+    Ok(())
 }
 
 /// Adds up what the archive says its files will be; reading holds it to that.

@@ -156,8 +156,8 @@ fn count_ourselves(source: &Path, folder: &Path) -> Result<()> {
         [("abstract.c", "n"), ("bytesobject.c", "x"), ("bytearrayobject.c", "arg")]
     {
         let path = source.join(OBJECTS).join(name);
-        let text = fs::read_to_string(&path)
-            .with_context(|| format!("cannot read {}", path.display()))?;
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let theirs = format!("PyNumber_AsSsize_t({wanted}, PyExc_OverflowError)");
         ensure!(text.matches(&theirs).count() == 1, "{name} does not ask for {theirs} once");
         let changed = text.replace(&theirs, &format!("eryx_count({wanted})"));
