@@ -7,6 +7,7 @@ use std::process::Command;
 /// what is not yet: `docs/decisions/0002-compiler-flags.md`.
 pub(crate) const FLAGS: &[&str] = &[
     "-O2",
+    "-flto",
     "-g0",
     "-DNDEBUG",
     "-D_WASI_EMULATED_SIGNAL",

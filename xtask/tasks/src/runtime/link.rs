@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const STEP: Step = Step { name: "module", what: "link CPython with the shim", seconds: 12 };
+const STEP: Step = Step { name: "module", what: "link CPython with the shim", seconds: 100 };
 
 /// Files of the shim that define functions of libc, those that others use first.
 const INSTEAD_OF_LIBC: &[&str] = &[
