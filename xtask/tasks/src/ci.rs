@@ -2,6 +2,7 @@
 
 use crate::cargo::{cargo, watch};
 use crate::command::output;
+use crate::conformance;
 use crate::progress::timed;
 use crate::runtime;
 use crate::servers;
@@ -13,7 +14,7 @@ use std::process::{Command, Stdio};
 type Check = fn(&Path) -> Result<()>;
 
 pub(crate) fn ci(repository: &Path) -> Result<()> {
-    let steps: [(&str, Check); 7] = [
+    let steps: [(&str, Check); 8] = [
         ("formatting", format),
         ("servers for the tests", fetch_servers),
         ("the guest runtime", build),
@@ -21,6 +22,7 @@ pub(crate) fn ci(repository: &Path) -> Result<()> {
         ("lints", lint),
         ("documentation", document),
         ("tests", test),
+        ("CPython's own tests of asyncio and files", conformance::in_ci),
     ];
     for (name, step) in steps {
         eprintln!("== {name}");

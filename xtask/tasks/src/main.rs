@@ -31,6 +31,7 @@ use std::process::ExitCode;
 #[derive(Parser)]
 #[command(
     name = "cargo xtask",
+    bin_name = "cargo xtask",
     about = "Builds the guest runtime and checks the project",
     after_help = failure::STATUSES
 )]
@@ -72,6 +73,8 @@ enum Task {
     },
     /// Check formatting, lints and documentation, and run all tests.
     Ci,
+    /// Remove from the cache what only other versions of the runtime were built with.
+    Clean,
 }
 
 fn main() -> ExitCode {
@@ -100,6 +103,7 @@ fn perform(task: Task) -> Result<ExitCode> {
         }
         Task::Conformance { modules } => conformance::conformance(&repository, &modules)?,
         Task::Ci => ci::ci(&repository)?,
+        Task::Clean => runtime::clean(&repository)?,
     }
     Ok(ExitCode::SUCCESS)
 }

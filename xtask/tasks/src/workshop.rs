@@ -15,6 +15,8 @@ const DONE: &str = ".done";
 pub(crate) struct Workshop {
     root: PathBuf,
     pub(crate) progress: Progress,
+    /// The folders of all steps up to now.
+    pub(crate) used: Vec<PathBuf>,
 }
 
 /// What a step is called, and the seconds it takes on two cores.
@@ -39,7 +41,7 @@ impl Workshop {
     pub(crate) fn new(root: PathBuf, progress: Progress) -> Result<Self> {
         fs::create_dir_all(&root)
             .with_context(|| format!("cannot create the cache folder {}", root.display()))?;
-        Ok(Self { root, progress })
+        Ok(Self { root, progress, used: Vec::new() })
     }
 
     /// Runs `work` in the step's folder, unless that was done before. Work that
@@ -54,6 +56,7 @@ impl Workshop {
         let folder = self.root.join(format!("{}-{key}", step.name));
         fs::create_dir_all(&folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
+        self.used.push(folder.clone());
         let _lock = self.lock(&folder, step)?;
         match fs::read_to_string(folder.join(DONE)) {
             Ok(noted) if seal(&folder, step).is_ok_and(|found| found == noted) => {
@@ -108,6 +111,27 @@ impl Workshop {
     }
 }
 
+/// Removes the folders of steps in `root` that are not among those in use and in
+/// which nobody works; returns how many.
+pub(crate) fn sweep(root: &Path, used: &[PathBuf]) -> Result<usize> {
+    let mut count = 0;
+    for entry in fs::read_dir(root).with_context(|| format!("cannot list {}", root.display()))? {
+        let folder = entry?.path();
+        // Only steps have a lock beside their folder; it stays for who waits for it.
+        let lock = folder.with_extension("lock");
+        if !folder.is_dir() || !lock.exists() || used.contains(&folder) {
+            continue;
+        }
+        let lock = File::open(&lock)?;
+        if lock.try_lock().is_ok() {
+            fs::remove_dir_all(&folder)
+                .with_context(|| format!("cannot remove {}", folder.display()))?;
+            count += 1;
+        }
+    }
+    Ok(count)
+}
+
 /// What the mark of a step that has run says: a line for each result.
 fn seal(folder: &Path, step: Step) -> Result<String> {
     let mut seal = String::new();
@@ -137,7 +161,7 @@ fn empty(folder: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Step, Workshop, once};
+    use super::{Step, Workshop, once, sweep};
     use crate::failure::Failure;
     use crate::key::Key;
     use crate::progress::Progress;
@@ -257,6 +281,19 @@ mod tests {
             Ok(fs::write(folder.join("result"), "")?)
         });
         assert!(kept.is_ok());
+    }
+
+    #[test]
+    fn what_is_not_used_and_not_worked_on_is_swept() {
+        let scene = Scene::new();
+        let [kept, old, busy] = ["kept", "old", "busy"].map(|key| scene.well(key, key).folder);
+        let other = scene.folder.path().join("zig-cache");
+        fs::create_dir(&other).unwrap();
+        let lock = fs::File::open(busy.with_extension("lock")).unwrap();
+        lock.lock().unwrap();
+        assert_eq!(sweep(scene.folder.path(), std::slice::from_ref(&kept)).unwrap(), 1);
+        assert!(kept.exists() && busy.exists() && other.exists() && !old.exists());
+        scene.well("old", "again");
     }
 
     #[test]

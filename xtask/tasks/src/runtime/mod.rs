@@ -21,7 +21,7 @@ mod wit;
 use crate::cache;
 use crate::key::Key;
 use crate::progress::{Progress, in_words, timed};
-use crate::workshop::Workshop;
+use crate::workshop::{Workshop, sweep};
 use anyhow::{Context, Result, ensure};
 use compiler::Compiler;
 use link::Parts;
@@ -68,6 +68,15 @@ pub(crate) fn build(repository: &Path) -> Result<PathBuf> {
         in_words(took)
     );
     Ok(target.join("runtime.wasm"))
+}
+
+/// Builds, and removes from the cache what builds of other inputs left there.
+pub(crate) fn clean(repository: &Path) -> Result<()> {
+    let root = cache::root()?.join("build");
+    let used = build_in(repository, &root)?.used;
+    let count = sweep(&root, &used)?;
+    eprintln!("Removed {count} folders from {}.", root.display());
+    Ok(())
 }
 
 /// Whether the runtime that is there was made of what is in the repository now.
@@ -170,9 +179,10 @@ fn build_in(repository: &Path, root: &Path) -> Result<Built> {
     folders.extend(crates.into_iter().map(|(name, found)| (name, found.folder)));
     let library = &parts.library.folder;
     manifest::write(&component.folder, library, &sources, &lock, &Texts(folders))?;
+    let used = shop.used;
     shop.progress.end();
     let native = native::native_python(&native.folder);
-    Ok(Built { component: component.folder, native, source: source.folder })
+    Ok(Built { component: component.folder, native, source: source.folder, used })
 }
 
 /// The folder with the finished files, the native Python and CPython's source.
@@ -180,6 +190,8 @@ struct Built {
     component: PathBuf,
     native: PathBuf,
     source: PathBuf,
+    /// All folders in the cache that the build goes by.
+    used: Vec<PathBuf>,
 }
 
 /// Copies the finished files to where the crates look for them. Files that are
