@@ -190,17 +190,89 @@ fn a_cache_that_cannot_be_made_is_an_error_that_names_it() {
     assert!(matches!(&error, Error::File { path, .. } if path.starts_with(&file)), "{error:?}");
 }
 
+fn manifest() -> serde_json::Value {
+    let text = fs::read_to_string(repository().join("target/runtime/manifest.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
 #[test]
 fn the_manifest_says_what_the_runtime_is() {
-    let folder = repository().join("target/runtime");
-    let text = fs::read_to_string(folder.join("manifest.json")).unwrap();
-    let manifest: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let manifest = manifest();
     assert_eq!(manifest["python"], "3.13.5");
-    for name in ["runtime.wasm", "stdlib.zip"] {
-        let size = fs::metadata(folder.join(name)).unwrap().len();
-        assert_eq!(manifest["files"][name]["bytes"], size);
+    for name in ["runtime.wasm", "stdlib.zip", "licenses.txt"] {
+        let content = fs::read(repository().join("target/runtime").join(name)).unwrap();
+        let noted = &manifest["files"][name];
+        assert_eq!(noted["bytes"], content.len());
+        assert_eq!(noted["blake3"], blake3::hash(&content).to_string());
     }
+}
+
+/// What is fetched has a version and hashes; what is part of it says of what.
+#[test]
+fn the_manifest_names_all_sources() {
+    let manifest = manifest();
+    let sources = manifest["sources"].as_array().unwrap();
+    let names: Vec<&str> = sources.iter().map(|source| source["name"].as_str().unwrap()).collect();
+    for source in sources {
+        assert!(!source["license"].as_str().unwrap().is_empty(), "{source}");
+        if let Some(whole) = source["part_of"].as_str() {
+            assert!(names.contains(&whole), "{source}");
+            continue;
+        }
+        assert!(!source["version"].as_str().unwrap().is_empty(), "{source}");
+        let hashes = source["sha256"].as_array().unwrap();
+        let is_hash = |hash: &serde_json::Value| {
+            let hash = hash.as_str().unwrap();
+            hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+        };
+        assert!(!hashes.is_empty() && hashes.iter().all(is_hash), "{source}");
+    }
+    for part in [
+        "CPython",
+        "zig",
+        "cloudpickle",
+        "zlib",
+        "bzip2",
+        "xz",
+        "sqlite",
+        "dlmalloc",
+        "adapter",
+        "wasi-libc",
+        "cloudlibc",
+        "musl",
+        "compiler-rt",
+        "Expat",
+        "libmpdec",
+        "HACL*",
+        "BLAKE2",
+    ] {
+        assert!(names.iter().any(|name| name.starts_with(part)), "{part} is not in {names:?}");
+    }
+}
+
+#[test]
+fn the_licences_go_with_the_runtime() {
+    let text = fs::read_to_string(repository().join("target/runtime/licenses.txt")).unwrap();
+    let manifest = manifest();
     for source in manifest["sources"].as_array().unwrap() {
-        assert!(!source["license"].as_str().unwrap().is_empty());
+        assert!(text.contains(source["name"].as_str().unwrap()), "{source}");
+    }
+    for words in [
+        "PYTHON SOFTWARE FOUNDATION LICENSE VERSION 2",
+        "Mersenne Twister",
+        "Jean-loup Gailly and Mark Adler",
+        "Julian R Seward",
+        "May you do good and not evil.",
+        "released to the public domain",
+        "LLVM Exceptions to the Apache 2.0 License",
+        "Copyright \u{a9} 2005-2020 Rich Felker",
+        "Expat maintainers",
+        "Stefan Krah",
+        "INRIA, CMU and Microsoft Corporation",
+        "Nuxi",
+        "Zig contributors",
+        "Samuel Neves",
+    ] {
+        assert!(text.contains(words), "{words}");
     }
 }
