@@ -1,9 +1,10 @@
 //! Runtimes and caches that are missing, damaged or not ours.
 
 use crate::support::repository;
-use eryx::{Error, ExecutorBuilder, MinimalState, PythonExecutor, RuntimeSource};
+use eryx::{CacheFault, Error, ExecutorBuilder, MinimalState, PythonExecutor, RuntimeSource};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 fn source() -> RuntimeSource {
@@ -84,8 +85,85 @@ fn a_cache_that_others_can_write_to_is_refused() {
     fs::create_dir(&folder).unwrap();
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
     let error = load(cache.path()).unwrap_err();
-    assert!(matches!(error, Error::Config(_)), "{error:?}");
+    assert!(
+        matches!(error, Error::CacheUntrusted { fault: CacheFault::Writable, .. }),
+        "{error:?}"
+    );
     assert!(error.to_string().contains("chmod 700"), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_cache_that_is_a_link_or_a_file_is_refused() {
+    let cache = TempDir::new().unwrap();
+    let folder = cache.path().join("compiled");
+    std::os::unix::fs::symlink(TempDir::new().unwrap().path(), &folder).unwrap();
+    let error = load(cache.path()).unwrap_err();
+    assert!(matches!(error, Error::CacheUntrusted { fault: CacheFault::Link, .. }), "{error:?}");
+    fs::remove_file(&folder).unwrap();
+    fs::write(&folder, "").unwrap();
+    let error = load(cache.path()).unwrap_err();
+    assert!(
+        matches!(error, Error::CacheUntrusted { fault: CacheFault::NoFolder, .. }),
+        "{error:?}"
+    );
+}
+
+/// Compiles a component that is no runtime, which takes no time: its code is kept
+/// before that is noticed.
+fn fill(cache: &Path) {
+    let empty = RuntimeSource::from_bytes(&b"\0asm\x0d\0\x01\0"[..]);
+    let built = ExecutorBuilder::new(empty).cache_dir(cache).build(MinimalState::new);
+    assert!(matches!(built, Err(Error::Initialization { .. })), "{built:?}");
+}
+
+#[test]
+fn many_may_come_first() {
+    for _ in 0..20 {
+        let cache = TempDir::new().unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| fill(cache.path()));
+            }
+        });
+        assert_eq!(compiled(cache.path()).len(), 1);
+        let left = fs::read_dir(cache.path().join("compiled")).unwrap();
+        let left = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert_eq!(left.filter(|name| name.contains("partial")).count(), 0);
+    }
+}
+
+#[test]
+fn what_nobody_uses_is_removed_after_a_month() {
+    let day = Duration::from_hours(24);
+    let cache = TempDir::new().unwrap();
+    fill(cache.path());
+    let [entry] = compiled(cache.path()).try_into().unwrap();
+    let aged = |name: &str, days: u32| {
+        let path = cache.path().join("compiled").join(name);
+        let file = fs::File::options().create(true).append(true).open(&path).unwrap();
+        file.set_modified(SystemTime::now() - day * days).unwrap();
+        path
+    };
+    let of_entry = |ending: &str| {
+        entry.with_extension(ending).file_name().unwrap().to_str().unwrap().to_owned()
+    };
+    let old = ["a.cwasm", "a.tag", "a.lock", "a.partial-1-2"].map(|name| aged(name, 31));
+    let recent = aged("b.cwasm", 29);
+    let key = aged("key", 400);
+    // What is used is as new again.
+    aged(&of_entry("cwasm"), 25);
+    aged(&of_entry("tag"), 25);
+    fill(cache.path());
+    for ending in ["cwasm", "tag"] {
+        let modified = fs::metadata(entry.with_extension(ending)).unwrap().modified().unwrap();
+        assert!(modified.elapsed().unwrap() < day, "{ending} was not touched");
+    }
+    // A new entry is when others go.
+    fs::remove_file(&entry).unwrap();
+    fill(cache.path());
+    assert!(old.iter().all(|path| !path.exists()));
+    assert!([&entry, &recent, &key].iter().all(|path| path.exists()));
 }
 
 #[cfg(unix)]
@@ -112,17 +190,89 @@ fn a_cache_that_cannot_be_made_is_an_error_that_names_it() {
     assert!(matches!(&error, Error::File { path, .. } if path.starts_with(&file)), "{error:?}");
 }
 
+fn manifest() -> serde_json::Value {
+    let text = fs::read_to_string(repository().join("target/runtime/manifest.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
 #[test]
 fn the_manifest_says_what_the_runtime_is() {
-    let folder = repository().join("target/runtime");
-    let text = fs::read_to_string(folder.join("manifest.json")).unwrap();
-    let manifest: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let manifest = manifest();
     assert_eq!(manifest["python"], "3.13.5");
-    for name in ["runtime.wasm", "stdlib.zip"] {
-        let size = fs::metadata(folder.join(name)).unwrap().len();
-        assert_eq!(manifest["files"][name]["bytes"], size);
+    for name in ["runtime.wasm", "stdlib.zip", "licenses.txt"] {
+        let content = fs::read(repository().join("target/runtime").join(name)).unwrap();
+        let noted = &manifest["files"][name];
+        assert_eq!(noted["bytes"], content.len());
+        assert_eq!(noted["blake3"], blake3::hash(&content).to_string());
     }
+}
+
+/// What is fetched has a version and hashes; what is part of it says of what.
+#[test]
+fn the_manifest_names_all_sources() {
+    let manifest = manifest();
+    let sources = manifest["sources"].as_array().unwrap();
+    let names: Vec<&str> = sources.iter().map(|source| source["name"].as_str().unwrap()).collect();
+    for source in sources {
+        assert!(!source["license"].as_str().unwrap().is_empty(), "{source}");
+        if let Some(whole) = source["part_of"].as_str() {
+            assert!(names.contains(&whole), "{source}");
+            continue;
+        }
+        assert!(!source["version"].as_str().unwrap().is_empty(), "{source}");
+        let hashes = source["sha256"].as_array().unwrap();
+        let is_hash = |hash: &serde_json::Value| {
+            let hash = hash.as_str().unwrap();
+            hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+        };
+        assert!(!hashes.is_empty() && hashes.iter().all(is_hash), "{source}");
+    }
+    for part in [
+        "CPython",
+        "zig",
+        "cloudpickle",
+        "zlib",
+        "bzip2",
+        "xz",
+        "sqlite",
+        "dlmalloc",
+        "adapter",
+        "wasi-libc",
+        "cloudlibc",
+        "musl",
+        "compiler-rt",
+        "Expat",
+        "libmpdec",
+        "HACL*",
+        "BLAKE2",
+    ] {
+        assert!(names.iter().any(|name| name.starts_with(part)), "{part} is not in {names:?}");
+    }
+}
+
+#[test]
+fn the_licences_go_with_the_runtime() {
+    let text = fs::read_to_string(repository().join("target/runtime/licenses.txt")).unwrap();
+    let manifest = manifest();
     for source in manifest["sources"].as_array().unwrap() {
-        assert!(!source["license"].as_str().unwrap().is_empty());
+        assert!(text.contains(source["name"].as_str().unwrap()), "{source}");
+    }
+    for words in [
+        "PYTHON SOFTWARE FOUNDATION LICENSE VERSION 2",
+        "Mersenne Twister",
+        "Jean-loup Gailly and Mark Adler",
+        "Julian R Seward",
+        "May you do good and not evil.",
+        "released to the public domain",
+        "LLVM Exceptions to the Apache 2.0 License",
+        "Copyright \u{a9} 2005-2020 Rich Felker",
+        "Expat maintainers",
+        "Stefan Krah",
+        "INRIA, CMU and Microsoft Corporation",
+        "Nuxi",
+        "Zig contributors",
+        "Samuel Neves",
+    ] {
+        assert!(text.contains(words), "{words}");
     }
 }

@@ -1,5 +1,5 @@
 //! Servers that are programs of their own: the machine's, or fetched by
-//! `cargo xtask ci`. A test that finds none says so and ends.
+//! `cargo xtask ci`. A test that finds none says so and ends, but not in CI.
 
 #![expect(clippy::print_stdout, reason = "a test that is skipped says why")]
 
@@ -7,7 +7,25 @@ use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// What a test needs and has not got. Where nothing may be missing, as in
+/// `cargo xtask ci`, the test fails.
+pub(crate) fn missing(what: &str) {
+    missing_where(what, std::env::var_os("ERYX_TEST_REQUIRE").is_some());
+}
+
+fn missing_where(what: &str, all_is_required: bool) {
+    assert!(!all_is_required, "{what}, and ERYX_TEST_REQUIRE is set");
+    println!("skipped: {what}");
+}
+
+#[test]
+#[should_panic(expected = "there is no nginx, and ERYX_TEST_REQUIRE is set")]
+fn what_is_required_fails_where_it_is_missing() {
+    missing_where("there is no redis", false);
+    missing_where("there is no nginx", true);
+}
 
 /// Where `cargo xtask ci` has put the servers that are not installed: like `/`.
 fn fetched() -> Option<PathBuf> {
@@ -26,7 +44,7 @@ pub(crate) fn program(name: &str) -> Option<PathBuf> {
     }
     let found = folders.iter().map(|folder| folder.join(name)).find(|file| file.is_file());
     if found.is_none() {
-        println!("skipped: there is no {name} on this machine");
+        missing(&format!("there is no {name} on this machine"));
     }
     found
 }
@@ -48,6 +66,9 @@ pub(crate) struct Peer {
     _folder: tempfile::TempDir,
 }
 
+/// How long a server may take until it listens.
+const START: Duration = Duration::from_mins(1);
+
 impl Peer {
     /// Starts what `command` makes of a free port and an empty folder, and waits
     /// until it listens.
@@ -58,10 +79,12 @@ impl Peer {
         let mut command = command(port, folder.path());
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
         let mut peer = Self { child, port, _folder: folder };
+        let begun = Instant::now();
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
             if let Some(ended) = peer.child.try_wait().unwrap() {
                 panic!("the server ended: {ended}");
             }
+            assert!(begun.elapsed() < START, "the server does not listen after {START:?}");
             std::thread::sleep(Duration::from_millis(20));
         }
         peer

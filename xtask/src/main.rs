@@ -40,17 +40,17 @@ fn compile(tasks: &Path) -> io::Result<ExitStatus> {
     let task = env::args().nth(1).unwrap_or_default();
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).args(["build", "--locked"]);
-    // Whoever needs the sandbox too compiles all at once, with the features that
-    // tests need: Cargo would compile wasmtime once more for any other choice.
+    // Whoever needs the sandbox too compiles all at once. All with the features that
+    // the whole workspace and its tests need, hence a test: Cargo would compile
+    // wasmtime once more for any other choice.
     let all = matches!(task.as_str(), "run" | "ci");
+    cargo.arg("--workspace");
     cargo.args(if all {
-        &["--workspace", "--bins", "--test", "fuzz"][..]
+        &["--bins", "--test", "fuzz"][..]
     } else {
-        &["--package", "tasks"]
+        &["--bin", "tasks", "--test", "help"]
     });
-    if tasks.exists() {
-        cargo.arg("--quiet");
-    } else {
+    if !tasks.exists() {
         eprintln!(
             "Compiling {} first: some five minutes on two cores, once.",
             if all { "eryx and its tools" } else { "the tools" }

@@ -1,5 +1,6 @@
 //! What a run left, as one JSON object.
 
+use crate::say::Refusal;
 use eryx::{Error, ExecutionOutput, PythonValue};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -47,6 +48,23 @@ impl<'a> Report<'a> {
         output: &'a ExecutionOutput,
         error: Option<&'a Error>,
     ) -> Self {
+        Self::with(outcome, exit_status, output, error.map(ErrorReport::new))
+    }
+
+    /// There was no run: `nothing` is what it left.
+    pub(crate) fn refused(refusal: &Refusal, nothing: &'a ExecutionOutput) -> Self {
+        let error =
+            ErrorReport { message: refusal.message.clone(), exception: None, traceback: None };
+        let (outcome, status) = (refusal.exit.outcome(), refusal.exit.status());
+        Self::with(outcome, status.into(), nothing, Some(error))
+    }
+
+    fn with(
+        outcome: &'static str,
+        exit_status: i32,
+        output: &'a ExecutionOutput,
+        error: Option<ErrorReport<'a>>,
+    ) -> Self {
         let (result, result_repr) = match &output.result {
             Some(PythonValue::Json(text)) => (RawValue::from_string(text.clone()).ok(), None),
             Some(value) => (None, Some(value.as_str())),
@@ -59,7 +77,7 @@ impl<'a> Report<'a> {
             stderr: &output.stderr,
             result,
             result_repr,
-            error: error.map(ErrorReport::new),
+            error,
             truncated: Truncated {
                 stdout: output.truncated.stdout,
                 stderr: output.truncated.stderr,

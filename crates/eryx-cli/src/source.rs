@@ -1,72 +1,85 @@
+use crate::escape::for_terminal;
 use crate::exit::Exit;
-use std::fs;
+use crate::say::Refusal;
+use eryx::MAX_SOURCE_SIZE;
+use std::borrow::Cow;
+use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, Read};
 
 /// Where a program comes from.
 #[derive(Debug)]
 pub(crate) enum Source {
-    Code(String),
+    Code(OsString),
     Stdin,
-    File(String),
-}
-
-/// Why a program could not be had: what to say, and with which status to end.
-#[derive(Debug)]
-pub(crate) struct Unreadable {
-    pub(crate) message: String,
-    pub(crate) exit: Exit,
+    File(OsString),
 }
 
 impl Source {
     /// `sys.argv[0]`, as CPython sets it.
-    pub(crate) fn argv0(&self) -> &str {
+    pub(crate) fn argv0(&self) -> Cow<'_, str> {
         match self {
-            Self::Code(_) => "-c",
-            Self::Stdin => "-",
-            Self::File(path) => path,
+            Self::Code(_) => "-c".into(),
+            Self::Stdin => "-".into(),
+            Self::File(path) => path.to_string_lossy(),
         }
     }
 
-    pub(crate) fn read(&self) -> Result<String, Unreadable> {
+    /// What tracebacks show, as CPython's do.
+    pub(crate) fn filename(&self) -> Cow<'_, str> {
+        match self {
+            Self::Code(_) => "<string>".into(),
+            Self::Stdin => "<stdin>".into(),
+            Self::File(path) => path.to_string_lossy(),
+        }
+    }
+
+    pub(crate) fn read(&self) -> Result<String, Refusal> {
         let name = match self {
-            Self::Code(_) => "the code after -c",
-            Self::Stdin => "standard input",
-            Self::File(path) => path,
+            Self::Code(_) => "the code after -c".to_owned(),
+            Self::Stdin => "standard input".to_owned(),
+            Self::File(path) => for_terminal(&path.to_string_lossy()),
         };
         let bytes = match self {
-            Self::Code(code) => Ok(code.clone().into_bytes()),
-            Self::Stdin => read_stdin(),
-            Self::File(path) => fs::read(path),
+            Self::Code(code) => Ok(code.as_encoded_bytes().to_vec()),
+            Self::Stdin => read(io::stdin().lock()),
+            Self::File(path) => File::open(path).and_then(read),
         };
-        let bytes = bytes.map_err(|error| Unreadable {
-            message: format!("cannot read {name}: {error}"),
-            exit: Exit::NoSource,
+        let bytes = bytes.map_err(|error| {
+            Refusal::new(Exit::NoSource, format!("cannot read {name}: {error}"))
         })?;
-        if let Some(position) = bytes.iter().position(|byte| *byte == 0) {
-            let line = line_of(&bytes, position);
-            return Err(bad(format!(
-                "{name} holds a NUL byte in line {line}: it is no Python source"
-            )));
-        }
-        String::from_utf8(bytes).map_err(|error| {
-            let position = error.utf8_error().valid_up_to();
-            let line = line_of(error.as_bytes(), position);
-            bad(format!(
-                "{name} is not UTF-8: line {line} holds the byte 0x{:02x}. Save it as UTF-8",
-                error.as_bytes().get(position).copied().unwrap_or_default()
-            ))
-        })
+        check(bytes, &name).map_err(|message| Refusal::new(Exit::BadSource, message))
     }
 }
 
-fn read_stdin() -> io::Result<Vec<u8>> {
+/// Reads no more than shows that it is too much.
+fn read(from: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    io::stdin().read_to_end(&mut bytes)?;
+    let most = u64::try_from(MAX_SOURCE_SIZE).unwrap_or(u64::MAX).saturating_add(1);
+    from.take(most).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-fn bad(message: String) -> Unreadable {
-    Unreadable { message, exit: Exit::BadSource }
+/// The text of a program.
+fn check(bytes: Vec<u8>, name: &str) -> Result<String, String> {
+    if bytes.len() > MAX_SOURCE_SIZE {
+        return Err(format!(
+            "{name} is too large for a program: it has more than {} MiB",
+            MAX_SOURCE_SIZE >> 20
+        ));
+    }
+    if let Some(position) = bytes.iter().position(|byte| *byte == 0) {
+        let line = line_of(&bytes, position);
+        return Err(format!("{name} holds a NUL byte in line {line}: it is no Python source"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let position = error.utf8_error().valid_up_to();
+        let line = line_of(error.as_bytes(), position);
+        format!(
+            "{name} is not UTF-8: line {line} holds the byte 0x{:02x}. Save it as UTF-8",
+            error.as_bytes().get(position).copied().unwrap_or_default()
+        )
+    })
 }
 
 fn line_of(bytes: &[u8], position: usize) -> usize {

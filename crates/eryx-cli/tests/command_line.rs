@@ -112,18 +112,141 @@ fn sources_that_cannot_be_run() {
     fails(&["walk"], 2, "walk");
 }
 
+/// Not even by the superuser.
+#[cfg(unix)]
 #[test]
-fn a_file_that_may_not_be_read() {
+fn a_file_that_cannot_be_read() {
     let folder = TempDir::new().unwrap();
-    let path = file(&folder, "secret.py", b"print(1)");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
-        if fs::read(&path).is_ok() {
-            return; // The superuser may read everything.
+    let path = folder.path().join("loop.py");
+    std::os::unix::fs::symlink(&path, &path).unwrap();
+    fails(&["run", path.to_str().unwrap()], 66, "cannot read");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_source_without_end_is_not_read_to_the_end() {
+    fails(&["run", "/dev/zero"], 65, "is too large for a program");
+    let output = Command::new(PROGRAM)
+        .args(["run", "-"])
+        .stdin(fs::File::open("/dev/zero").unwrap())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(65));
+}
+
+/// As in CPython.
+#[test]
+fn all_after_the_code_is_the_programs() {
+    let code = "import sys; print(sys.argv)";
+    for arguments in [&["-c", code][..], &[&format!("-c{code}")]] {
+        let after = ["--json", "x", "--", "-cy", "--timeout", "--help"];
+        let output = eryx(&[&["run", "--timeout", "5"], arguments, &after].concat());
+        let expected = "['-c', '--json', 'x', '--', '-cy', '--timeout', '--help']\n";
+        assert_eq!(text(&output.stdout), expected, "{output:?}");
+    }
+    let folder = TempDir::new().unwrap();
+    let path = file(&folder, "a.py", code.as_bytes());
+    let output = eryx(&["run", &path, "--json", "-cx"]);
+    assert!(text(&output.stdout).ends_with("a.py', '--json', '-cx']\n"), "{output:?}");
+}
+
+#[test]
+fn an_option_that_is_none_is_no_file() {
+    let output = eryx(&["run", "--tiemout", "3", "a.py"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("'--timeout'"), "{}", text(&output.stderr));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_need_not_be_utf8() {
+    use std::os::unix::ffi::OsStrExt;
+    let name = std::ffi::OsStr::from_bytes(b"\xff.py");
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join(name), "print('ran')").unwrap();
+    let run = |argument: &str| {
+        let mut command = Command::new(PROGRAM);
+        command.arg("run").arg(name).current_dir(folder.path());
+        if !argument.is_empty() {
+            command.arg(std::ffi::OsStr::from_bytes(b"\xfe"));
         }
-        fails(&["run", &path], 66, "cannot read");
+        command.output().unwrap()
+    };
+    assert_eq!(text(&run("").stdout), "ran\n");
+    let output = run("an argument");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("argument 1 of the program is not UTF-8"));
+}
+
+#[test]
+fn programs_without_a_file_are_named_as_in_cpython() {
+    let code = "import sys\nprint(sys.argv, sys._getframe().f_code.co_filename)";
+    assert_eq!(text(&eryx(&["run", "-c", code]).stdout), "['-c'] <string>\n");
+    let output = with_input(&["run", "-"], code.as_bytes());
+    assert_eq!(text(&output.stdout), "['-'] <stdin>\n");
+}
+
+#[test]
+fn the_environment_has_what_was_given() {
+    let code = "import os\nprint(os.environ['A'], os.environ['B'], 'PATH' in os.environ)";
+    let output = Command::new(PROGRAM)
+        .args(["run", "--env", "A=x=y", "--env", "B", "-c", code])
+        .env("B", "z")
+        .output()
+        .unwrap();
+    assert_eq!(text(&output.stdout), "x=y z False\n");
+    fails(&["run", "--env", "NOT_SET_ANYWHERE", "-c", "1"], 2, "it is not set here");
+}
+
+#[test]
+fn modules_come_from_a_volume() {
+    let folder = TempDir::new().unwrap();
+    file(&folder, "helper.py", b"VALUE = 42");
+    let code = b"import sys\nsys.path.insert(0, '/proj')\nimport helper\nprint(helper.VALUE)";
+    let path = file(&folder, "main.py", code);
+    let volume = format!("{}:/proj:ro", folder.path().to_str().unwrap());
+    let output = eryx(&["run", "-v", &volume, &path]);
+    assert_eq!(text(&output.stdout), "42\n", "{output:?}");
+    assert_eq!(eryx(&["run", &path]).status.code(), Some(1));
+}
+
+#[test]
+fn limits_can_be_set() {
+    let run = |option: &str, value: &str, code: &str| eryx(&["run", option, value, "-c", code]);
+    let output = run("--soft-timeout", "0.2", "while True: pass");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("TimeoutError"), "{output:?}");
+    let output = run("--files", "64K", "open('/tmp/a', 'wb').write(bytes(100_000))");
+    assert!(text(&output.stderr).contains("OSError"), "{output:?}");
+    let output = run("--traceback", "1K", "raise ValueError('x' * 10_000)");
+    assert!(output.stderr.len() < 1500, "{output:?}");
+    fails(&["run", "--memory", "lots", "-c", "1"], 2, "a number of MiB is wanted");
+
+    let printed = "print('x' * 3000, flush=True); print('y', flush=True)";
+    let output = run("--output", "2K", printed);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(output.stdout, [b'x'; 2048]);
+    assert!(text(&output.stderr).contains("the program's output were cut"), "{output:?}");
+    let output = eryx(&["run", "--output", "2K", "--output-policy", "stop", "-c", printed]);
+    assert_eq!(output.status.code(), Some(125));
+    assert_eq!(output.stdout, [b'x'; 2048]);
+}
+
+#[test]
+fn an_interpreter_that_breaks() {
+    let output = eryx(&["run", "-c", "import os; os.abort()"]);
+    assert_eq!(output.status.code(), Some(70));
+    assert!(text(&output.stderr).contains("the interpreter crashed"));
+}
+
+#[test]
+fn help_and_readme_tell_every_status() {
+    let help = eryx(&["run", "--help"]);
+    let help = text(&help.stdout);
+    let readme = fs::read_to_string(repository().join("README.md")).unwrap();
+    for status in [1, 2, 65, 66, 70, 74, 78, 124, 125, 130, 141] {
+        assert!(help.contains(&format!("  {status}  ")), "--help lacks {status}");
+        assert!(readme.contains(&format!("{status} ")), "README lacks {status}");
     }
 }
 
@@ -143,6 +266,20 @@ fn json_reports_everything() {
     assert_eq!(report["error"]["exception"], "ZeroDivisionError");
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(text(&output.stderr), "");
+
+    for (arguments, outcome, status) in [
+        (&["/no/such"][..], "source", 66),
+        (&["--memory", "1", "-c", "1"], "usage", 2),
+        (&["--env", "=x", "-c", "1"], "usage", 2),
+    ] {
+        let output = eryx(&[&["run", "--json"], arguments].concat());
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(report["outcome"], outcome);
+        assert_eq!(report["exit_status"], status);
+        assert_eq!(output.status.code(), Some(status));
+        let message = report["error"]["message"].as_str().unwrap();
+        assert_eq!(text(&output.stderr), format!("eryx: {message}\n"));
+    }
 
     let output = eryx(&["run", "--json", "--timeout", "0.2", "-c", "while True: pass"]);
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -168,19 +305,6 @@ fn a_full_disk_is_told() {
         .unwrap();
     assert_eq!(output.status.code(), Some(74));
     assert!(text(&output.stderr).contains("cannot write the output"));
-}
-
-#[test]
-fn a_cache_that_cannot_be_used_is_told() {
-    let folder = TempDir::new().unwrap();
-    let path = file(&folder, "not-a-folder", b"");
-    let output = Command::new(PROGRAM)
-        .args(["run", "-c", "print(1)"])
-        .env("ERYX_CACHE_DIR", &path)
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(78));
-    assert!(text(&output.stderr).contains("cannot create the cache folder"));
 }
 
 #[test]

@@ -13,13 +13,16 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 /// What happens while a runtime is compiled, which takes seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum CompileEvent {
     /// No compiled code was in the cache: compiling begins.
     Started,
     /// Compiling took so long.
     Finished(Duration),
+    /// Compiled code cannot be kept, because of this: the next start will compile
+    /// again. This one goes on.
+    NotKept(Error),
 }
 
 /// Where compiled code is kept.
@@ -38,33 +41,60 @@ pub(crate) fn load(
     place: &CachePlace,
     notice: &dyn Fn(CompileEvent),
 ) -> Result<Component, Error> {
-    let root = match place {
-        CachePlace::Default => cache::default_root(),
-        CachePlace::At(path) => Some(path.clone()),
-        CachePlace::Nowhere => None,
-    };
-    let Some(root) = root else {
+    let Some(cache) = open(place, notice)? else {
         let code = compile(engine, source, notice)?;
-        // SAFETY: the code is this process's own, compiled a moment ago.
-        return unsafe { Component::deserialize(engine, code) }.map_err(damaged(source));
+        return own(engine, source, code);
     };
-    let cache = Cache::open(&root)?;
     let name = entry_name(engine, source);
     let path = cache.path(&format!("{name}.cwasm"));
     if let Some(component) = load_entry(engine, &cache, &path) {
         return Ok(component);
     }
-    let _lock = cache.lock(&name)?;
+    let lock = cache.lock(&name);
     // Another process may have filled the entry while this one waited.
-    if let Some(component) = load_entry(engine, &cache, &path) {
+    if lock.is_ok()
+        && let Some(component) = load_entry(engine, &cache, &path)
+    {
         return Ok(component);
     }
     let code = compile(engine, source, notice)?;
-    if let Err(error) = cache.store(&path, &code) {
+    match lock.and_then(|_lock| cache.store(&path, &code)) {
+        Ok(()) => cache.prune(),
         // A full disk costs the next start some seconds, not this one its run.
-        tracing::warn!(%error, "compiled code could not be kept");
+        Err(error) => not_kept(error, notice),
     }
-    // SAFETY: the code is this process's own, compiled a moment ago.
+    own(engine, source, code)
+}
+
+/// The cache at `place`, if there is to be one. A folder that somebody named has
+/// to be usable; that of the user's may be on a disk that is full or only read.
+fn open(place: &CachePlace, notice: &dyn Fn(CompileEvent)) -> Result<Option<Cache>, Error> {
+    let named = match place {
+        CachePlace::Default => cache::named_root(),
+        CachePlace::At(path) => Some(path.clone()),
+        CachePlace::Nowhere => return Ok(None),
+    };
+    if let Some(root) = named {
+        return Cache::open(&root).map(Some);
+    }
+    let Some(root) = cache::users_root() else { return Ok(None) };
+    match Cache::open(&root) {
+        Err(error @ Error::File { .. }) => {
+            not_kept(error, notice);
+            Ok(None)
+        }
+        opened => opened.map(Some),
+    }
+}
+
+fn not_kept(error: Error, notice: &dyn Fn(CompileEvent)) {
+    tracing::warn!(%error, "compiled code could not be kept");
+    notice(CompileEvent::NotKept(error));
+}
+
+/// Takes code that was compiled a moment ago.
+fn own(engine: &Engine, source: &RuntimeSource, code: Vec<u8>) -> Result<Component, Error> {
+    // SAFETY: both callers have it from `compile`, in this process.
     unsafe { Component::deserialize(engine, code) }.map_err(damaged(source))
 }
 
@@ -79,7 +109,9 @@ fn load_entry(engine: &Engine, cache: &Cache, path: &Path) -> Option<Component> 
     }
     // SAFETY: the content carries this user's tag, so it is what `store` wrote;
     // only this user can write to the folder, so it still is.
-    unsafe { Component::deserialize_file(engine, path) }.ok()
+    let component = unsafe { Component::deserialize_file(engine, path) }.ok()?;
+    Cache::touch(path);
+    Some(component)
 }
 
 fn compile(
@@ -121,5 +153,37 @@ impl Hasher for Blake {
 
     fn finish(&self) -> u64 {
         0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use crate::PythonEngine;
+    use std::collections::BTreeSet;
+    use wasmtime::{Config, ModuleVersionStrategy};
+
+    #[test]
+    fn what_code_depends_on_is_in_its_name() {
+        let version = |version: &str| {
+            let mut config = Config::new();
+            config.module_version(ModuleVersionStrategy::Custom(version.into())).unwrap();
+            Engine::new(&config).unwrap()
+        };
+        let plain = PythonEngine::with_instances(1).unwrap();
+        let many = PythonEngine::with_instances(7).unwrap();
+        let metered = PythonEngine::metered(1).unwrap();
+        let [one, two] = [&b"one"[..], b"two"].map(RuntimeSource::from_bytes);
+        let names = [
+            entry_name(plain.engine(), &one),
+            entry_name(plain.engine(), &two),
+            entry_name(metered.engine(), &one),
+            entry_name(&version("1"), &one),
+            entry_name(&version("2"), &one),
+        ];
+        assert_eq!(BTreeSet::from_iter(&names).len(), names.len(), "{names:?}");
+        assert_eq!(names[0], entry_name(many.engine(), &one), "the number of places is no matter");
     }
 }

@@ -1,4 +1,4 @@
-use crate::{ExecutionOutput, Poison, SnapshotError};
+use crate::{CacheFault, ExecutionOutput, Poison, SnapshotError};
 use std::fmt;
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -88,9 +88,21 @@ pub enum Error {
     /// There is no runtime to load.
     #[error(
         "no Python runtime is built into this program: run `cargo xtask build-runtime` in eryx's \
-         repository and compile again, or name a runtime.wasm with the variable ERYX_RUNTIME"
+         repository, and the program's next build takes it in"
     )]
     RuntimeMissing,
+
+    /// The folder with compiled code is not the user's alone: whoever can write
+    /// there could have code of theirs run.
+    #[error(
+        "native code would be loaded from the cache folder {}, but {fault}", path.display()
+    )]
+    CacheUntrusted {
+        /// The folder.
+        path: PathBuf,
+        /// Why it is not trusted.
+        fault: CacheFault,
+    },
 
     /// A file of the runtime or of the cache could not be read or written.
     #[error("cannot {action} {}", path.display())]

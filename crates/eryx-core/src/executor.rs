@@ -282,8 +282,11 @@ impl ExecutorBuilder {
     ///
     /// # Errors
     /// [`Error::Initialization`] if the bytes are no runtime of this version,
-    /// [`Error::WasmEngine`] if the machine cannot run it, [`Error::File`] or
-    /// [`Error::Config`] if the cache folder cannot be used.
+    /// [`Error::WasmEngine`] if the machine cannot run it,
+    /// [`Error::CacheUntrusted`] if others could put code into the cache folder,
+    /// [`Error::File`] if one that was named cannot be used. Where the user's own
+    /// cache folder cannot be written, the runtime is compiled at each start:
+    /// [`CompileEvent::NotKept`].
     pub fn build<T: RuntimeView>(
         self,
         new_state: impl Fn(RuntimeCtx) -> T + Send + Sync + 'static,

@@ -70,6 +70,7 @@ pub mod __macros {
 }
 
 pub use artifact::CompileEvent;
+pub use cache::CacheFault;
 pub use callback::{
     Callback, CallbackArguments, CallbackError, CallbackFuture, CallbackReply, CallbackRequest,
     Callbacks, DynamicCallback, HostCallbackInfo, TypedCallback,
@@ -84,6 +85,7 @@ pub use limits::{CallbackLimits, OutputPolicy, ResourceLimits};
 pub use memory::MemoryTracker;
 pub use operations::TooManyOperations;
 pub use output::{ExecutionOutput, PythonValue, Truncated};
+pub use program::MAX_SOURCE_SIZE;
 pub use run::{ExecuteBuilder, RunOptions};
 pub use seed::Seed;
 pub use snapshot::{Omission, SnapshotError};

@@ -10,8 +10,9 @@ use crate::run::RunOptions;
 use crate::seed::Seed;
 use crate::trace::TraceOptions;
 
-/// The largest program. Compiling takes some fifty times its size in memory.
-const LARGEST_SOURCE: usize = 16 << 20;
+/// Bytes of the largest program. Compiling takes some fifty times its size in
+/// memory.
+pub const MAX_SOURCE_SIZE: usize = 16 << 20;
 
 pub(crate) fn program(
     code: &str,
@@ -21,7 +22,7 @@ pub(crate) fn program(
     clock: &Clock,
     seed: Option<Seed>,
 ) -> Result<Program, Error> {
-    let mut argv = vec![options.filename.clone()];
+    let mut argv = vec![options.argv0.as_ref().unwrap_or(&options.filename).clone()];
     argv.extend(options.args.iter().cloned());
     if argv.iter().any(|text| text.contains('\0')) {
         return Err(Error::Config(
@@ -56,9 +57,9 @@ fn source(code: &str) -> Result<&str, Error> {
             "the source code holds a NUL character, at byte {position}: Python code cannot"
         )));
     }
-    if source.len() > LARGEST_SOURCE {
+    if source.len() > MAX_SOURCE_SIZE {
         return Err(Error::Config(format!(
-            "the source code has {} bytes; more than {LARGEST_SOURCE} are refused",
+            "the source code has {} bytes; more than {MAX_SOURCE_SIZE} are refused",
             source.len()
         )));
     }

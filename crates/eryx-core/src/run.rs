@@ -17,7 +17,9 @@ use tokio_util::sync::CancellationToken;
 pub struct RunOptions {
     /// The name that tracebacks and `__file__` show. `main.py`.
     pub filename: String,
-    /// `sys.argv` after the program's own name, which is `filename`. Empty.
+    /// `sys.argv[0]`, if that is not `filename`. `None`.
+    pub argv0: Option<String>,
+    /// `sys.argv` after the program's own name. Empty.
     pub args: Vec<String>,
     /// The global variable whose value is the result. `None`: the value of the
     /// last statement, if that is an expression.
@@ -45,6 +47,7 @@ impl Default for RunOptions {
     fn default() -> Self {
         Self {
             filename: "main.py".into(),
+            argv0: None,
             args: Vec::new(),
             result_variable: None,
             limits: ResourceLimits::default(),
@@ -94,6 +97,12 @@ impl<T: RuntimeView> ExecuteBuilder<T> {
     /// Sets the name that tracebacks, `__file__` and `sys.argv[0]` show.
     pub fn with_filename(mut self, filename: impl Into<String>) -> Self {
         self.options.filename = filename.into();
+        self
+    }
+
+    /// Sets `sys.argv[0]` alone: `-c` for a program named `<string>`, say.
+    pub fn with_argv0(mut self, argv0: impl Into<String>) -> Self {
+        self.options.argv0 = Some(argv0.into());
         self
     }
 

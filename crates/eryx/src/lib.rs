@@ -28,14 +28,15 @@ pub use builder::SandboxBuilder;
 #[doc(hidden)]
 pub use eryx_core::__macros;
 pub use eryx_core::{
-    Callback, CallbackArguments, CallbackError, CallbackFuture, CallbackLimits, CallbackReply,
-    CallbackRequest, Callbacks, CancellationToken, ChainLink, ChainedException, CompileEvent,
-    DynamicCallback, Error, ExecuteBuilder, Execution, ExecutionOutput, ExecutorBuilder, Frame,
-    HostCallbackInfo, Image, Interpreter, MemoryTracker, MinimalState, Omission, OutputPolicy,
-    OutputRequest, OutputStream, OutputText, Poison, PythonEngine, PythonException, PythonExecutor,
-    PythonValue, ResourceLimits, RunOptions, RuntimeCtx, RuntimeSource, RuntimeView, Seed,
-    SnapshotError, State, Stopped, TooManyOperations, TraceEvent, TraceKind, TraceOptions,
-    TraceRequest, Truncated, TypedCallback, Undo, chrome_trace,
+    CacheFault, Callback, CallbackArguments, CallbackError, CallbackFuture, CallbackLimits,
+    CallbackReply, CallbackRequest, Callbacks, CancellationToken, ChainLink, ChainedException,
+    CompileEvent, DynamicCallback, Error, ExecuteBuilder, Execution, ExecutionOutput,
+    ExecutorBuilder, Frame, HostCallbackInfo, Image, Interpreter, MAX_SOURCE_SIZE, MemoryTracker,
+    MinimalState, Omission, OutputPolicy, OutputRequest, OutputStream, OutputText, Poison,
+    PythonEngine, PythonException, PythonExecutor, PythonValue, ResourceLimits, RunOptions,
+    RuntimeCtx, RuntimeSource, RuntimeView, Seed, SnapshotError, State, Stopped, TooManyOperations,
+    TraceEvent, TraceKind, TraceOptions, TraceRequest, Truncated, TypedCallback, Undo,
+    chrome_trace,
 };
 #[cfg(feature = "macros")]
 pub use eryx_macros::callback;

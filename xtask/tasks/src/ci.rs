@@ -1,6 +1,8 @@
 //! `cargo xtask ci`: everything that must pass before a change lands.
 
 use crate::cargo::{cargo, watch};
+use crate::command::output;
+use crate::conformance;
 use crate::progress::timed;
 use crate::runtime;
 use crate::servers;
@@ -12,13 +14,15 @@ use std::process::{Command, Stdio};
 type Check = fn(&Path) -> Result<()>;
 
 pub(crate) fn ci(repository: &Path) -> Result<()> {
-    let steps: [(&str, Check); 6] = [
+    let steps: [(&str, Check); 8] = [
         ("formatting", format),
+        ("servers for the tests", fetch_servers),
         ("the guest runtime", build),
         ("the guest library's own tests", guest),
         ("lints", lint),
         ("documentation", document),
         ("tests", test),
+        ("CPython's own tests of asyncio and files", conformance::in_ci),
     ];
     for (name, step) in steps {
         eprintln!("== {name}");
@@ -33,12 +37,20 @@ fn format(repository: &Path) -> Result<()> {
     watch(cargo(repository).args(["fmt", "--all", "--check"]))
 }
 
+/// Before all that takes minutes, as it is what can be missing.
+fn fetch_servers(_: &Path) -> Result<()> {
+    servers::fetch().map(drop)
+}
+
 fn build(repository: &Path) -> Result<()> {
     runtime::build(repository).map(drop)
 }
 
 fn guest(repository: &Path) -> Result<()> {
     let python = runtime::native_python(repository)?;
+    if output(Command::new(&python).args(["-c", "import sqlite3"])).is_err() {
+        eprintln!("   this machine has no headers of SQLite: the native Python is without sqlite3");
+    }
     watch(
         Command::new(python)
             .current_dir(repository.join("python-runtime"))
@@ -85,14 +97,9 @@ fn test(repository: &Path) -> Result<()> {
             "--examples",
         ]);
     }
-    // What has no server here says so in the tests that would use it.
-    match servers::fetch() {
-        Ok(Some(folder)) => drop(command.env(servers::VARIABLE, folder)),
-        Ok(None) => {}
-        Err(error) => eprintln!(
-            "   tests beside servers that are not installed are skipped, as those could \
-             not be fetched: {error:#}"
-        ),
+    if let Some(folder) = servers::fetch()? {
+        command.env(servers::VARIABLE, folder);
     }
-    watch(&mut command)
+    // A test that finds no server or no wheels fails.
+    watch(command.env("ERYX_TEST_REQUIRE", "1"))
 }

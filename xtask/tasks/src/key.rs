@@ -79,3 +79,44 @@ pub(crate) fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
     files.sort();
     Ok(files)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Key;
+    use std::fs;
+
+    #[test]
+    fn each_input_and_the_order_count() {
+        let keys = [
+            Key::of("a").done(),
+            Key::of("b").done(),
+            Key::of("a").text("x").done(),
+            Key::of("a").text("x").text("y").done(),
+            Key::of("a").text("y").text("x").done(),
+            Key::of("a").text("xy").done(),
+            Key::of("a").key(Key::of("x").done()).done(),
+        ];
+        for (number, key) in keys.iter().enumerate() {
+            assert!(!keys[..number].contains(key), "two keys are the same");
+        }
+        assert!(Key::of("a").text("x").done() == keys[2]);
+    }
+
+    #[test]
+    fn a_tree_is_its_files_names_and_contents() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = || Key::of("a").tree(folder.path()).unwrap().done();
+        let file = folder.path().join("b/c");
+        fs::create_dir_all(folder.path().join("b/__pycache__")).unwrap();
+        fs::write(&file, "1").unwrap();
+        let first = key();
+        fs::write(folder.path().join("b/__pycache__/c"), "").unwrap();
+        assert!(key() == first, "byte code that Python keeps is no input");
+        fs::write(&file, "2").unwrap();
+        assert!(key() != first);
+        fs::rename(&file, folder.path().join("b/d")).unwrap();
+        fs::write(folder.path().join("b/d"), "1").unwrap();
+        assert!(key() != first);
+        assert!(Key::of("a").tree(&file).is_err());
+    }
+}

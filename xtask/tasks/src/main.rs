@@ -1,5 +1,6 @@
 //! What a developer of eryx runs: `cargo xtask --help` lists it.
 #![expect(clippy::print_stderr, reason = "it is a command-line program")]
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test fails by panicking"))]
 #![expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -13,6 +14,7 @@ mod cargo;
 mod ci;
 mod command;
 mod conformance;
+mod failure;
 mod key;
 mod progress;
 mod run;
@@ -22,11 +24,17 @@ mod workshop;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use failure::Failure;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[derive(Parser)]
-#[command(name = "cargo xtask", about = "Builds the guest runtime and checks the project")]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    about = "Builds the guest runtime and checks the project",
+    after_help = failure::STATUSES
+)]
 struct Arguments {
     #[command(subcommand)]
     task: Task,
@@ -65,6 +73,8 @@ enum Task {
     },
     /// Check formatting, lints and documentation, and run all tests.
     Ci,
+    /// Remove from the cache what only other versions of the runtime were built with.
+    Clean,
 }
 
 fn main() -> ExitCode {
@@ -75,7 +85,7 @@ fn main() -> ExitCode {
             for cause in error.chain().skip(1) {
                 eprintln!("  because: {cause}");
             }
-            ExitCode::FAILURE
+            Failure::of(&error).map_or(ExitCode::FAILURE, |failure| failure.status().into())
         }
     }
 }
@@ -93,6 +103,7 @@ fn perform(task: Task) -> Result<ExitCode> {
         }
         Task::Conformance { modules } => conformance::conformance(&repository, &modules)?,
         Task::Ci => ci::ci(&repository)?,
+        Task::Clean => runtime::clean(&repository)?,
     }
     Ok(ExitCode::SUCCESS)
 }

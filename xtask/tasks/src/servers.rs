@@ -2,6 +2,7 @@
 
 use crate::cache;
 use crate::command::output;
+use crate::failure::Failure;
 use crate::key::Key;
 use anyhow::{Context, Result, bail};
 use std::env;
@@ -24,13 +25,23 @@ pub(crate) fn fetch() -> Result<Option<PathBuf>> {
     if missing.is_empty() {
         return Ok(None);
     }
+    fetch_packages(&missing).map(Some).with_context(|| {
+        Failure::Unreachable(format!(
+            "tests need servers that are not installed, and of these Debian's packages could \
+             not be had: {}. Install them, or run the tests by Cargo alone, where those that \
+             find no server say so and end",
+            missing.join(", ")
+        ))
+    })
+}
+
+fn fetch_packages(missing: &[&str]) -> Result<PathBuf> {
     let root = cache::root()?.join("servers");
     fs::create_dir_all(&root).with_context(|| format!("cannot make {}", root.display()))?;
     let lists = root.join("lists");
     // What apt knows of packages may be nothing, or so old that they are gone.
-    let folder = unpacked(&missing, &root, &Apt::of_the_machine())
-        .or_else(|_| unpacked(&missing, &root, &Apt::updated(&lists)?))?;
-    Ok(Some(folder))
+    unpacked(missing, &root, &Apt::of_the_machine())
+        .or_else(|_| unpacked(missing, &root, &Apt::updated(&lists)?))
 }
 
 fn installed(program: &str) -> bool {

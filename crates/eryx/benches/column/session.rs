@@ -2,7 +2,7 @@
 
 use crate::figure::{Figure, Figures, milliseconds, timed};
 use crate::runtime;
-use eryx::{InMemoryStorage, Sandbox, Session};
+use eryx::{InMemoryStorage, PoolOptions, Sandbox, SandboxPool, Session};
 use tokio::runtime::Runtime;
 
 const TEN_VARIABLES: &str = "
@@ -47,6 +47,7 @@ pub(crate) fn measure(figures: &mut Figures) {
 fn runs(figures: &mut Figures, house: &House) {
     let open = || milliseconds(|| house.with("x=1"));
     figures.insert("session_open_ms".to_owned(), Figure::repeat(200, open));
+    ready(figures, house);
     let live = house.with("x = -1");
     let run = Figure::repeat(2000, || milliseconds(|| house.run(&live, "x += 1")));
     figures.insert("session_exec_ms".to_owned(), run);
@@ -57,6 +58,25 @@ fn runs(figures: &mut Figures, house: &House) {
         milliseconds(|| house.run(&live, &format!("x += {number}")))
     });
     figures.insert("session_exec_new_text_ms".to_owned(), other);
+}
+
+/// The pool fills itself between two takes, which does not count.
+fn ready(figures: &mut Figures, house: &House) {
+    let options = PoolOptions::default().with_ready(1);
+    let pool = SandboxPool::new(house.sandbox.clone(), options);
+    let take = Figure::repeat(200, || {
+        house.runtime.block_on(pool.fill()).unwrap();
+        let (took, session) = timed(|| {
+            house.runtime.block_on(async {
+                let session = pool.try_acquire().unwrap();
+                session.execute("x=1").await.unwrap();
+                session
+            })
+        });
+        drop(session);
+        took
+    });
+    figures.insert("session_ready_ms".to_owned(), take);
 }
 
 fn imports(figures: &mut Figures, house: &House) {
@@ -100,6 +120,8 @@ fn images(figures: &mut Figures, house: &House) {
         let live = house.with(code);
         let capture = || house.runtime.block_on(live.snapshot_image()).unwrap();
         let image = capture();
+        let size = u32::try_from(image.to_bytes().len()).unwrap();
+        figures.insert(format!("image_{name}_kb"), Figure::once(f64::from(size) / 1024.0));
         figures.insert(format!("image_{name}_ms"), Figure::repeat(500, || milliseconds(capture)));
         let start = || {
             let session = house.runtime.block_on(Session::from_image(&house.sandbox, &image));

@@ -1,12 +1,15 @@
 //! `zig cc` for wasm32-wasi.
 
-use std::path::{Path, PathBuf};
+use crate::key::Key;
+use crate::workshop::Made;
+use std::path::PathBuf;
 use std::process::Command;
 
 /// What every C file of the guest is compiled with. What is measured of this and
 /// what is not yet: `docs/decisions/0002-compiler-flags.md`.
 pub(crate) const FLAGS: &[&str] = &[
     "-O2",
+    "-flto",
     "-g0",
     "-DNDEBUG",
     "-D_WASI_EMULATED_SIGNAL",
@@ -16,17 +19,26 @@ pub(crate) const FLAGS: &[&str] = &[
 
 pub(crate) const TARGET: &str = "wasm32-wasi";
 
+/// What makes the compiler's output the same each time.
+const ENVIRONMENT: [(&str, &str); 2] = [("SOURCE_DATE_EPOCH", "315532800"), ("LC_ALL", "C")];
+
 #[derive(Clone)]
 pub(crate) struct Compiler {
     zig: PathBuf,
     cache: PathBuf,
+    /// What its output depends on, besides what it is given.
+    pub(crate) key: Key,
 }
 
 impl Compiler {
     /// `cache` is zig's own cache folder, where it keeps the libc it compiles.
-    pub(crate) fn new(zig_folder: &Path, cache: PathBuf) -> Self {
+    pub(crate) fn new(zig: &Made, cache: PathBuf) -> Self {
         let name = if cfg!(windows) { "zig.exe" } else { "zig" };
-        Self { zig: zig_folder.join(name), cache }
+        let mut key = Key::of("compiler").key(zig.key).text(TARGET);
+        for (variable, value) in ENVIRONMENT {
+            key = key.text(variable).text(value);
+        }
+        Self { zig: zig.folder.join(name), cache, key: key.done() }
     }
 
     /// A `zig` command with the environment that makes its output reproducible.
@@ -53,8 +65,7 @@ impl Compiler {
         command
             .env("ZIG_GLOBAL_CACHE_DIR", &self.cache)
             .env("ZIG_LOCAL_CACHE_DIR", &self.cache)
-            .env("SOURCE_DATE_EPOCH", "315532800")
-            .env("LC_ALL", "C");
+            .envs(ENVIRONMENT);
     }
 
     /// The subcommand as one string for a makefile.

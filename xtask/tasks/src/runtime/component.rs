@@ -5,7 +5,7 @@ use super::lasting;
 use super::link::module;
 use crate::key::Key;
 use crate::workshop::{Made, Step, Workshop};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -18,8 +18,15 @@ use wasmtime_wasi::{Deterministic, HostMonotonicClock, HostWallClock, WasiCtxBui
 use wasmtime_wizer::{InstanceState, SnapshotVal, ValType, Wizer};
 use wit_component::ComponentEncoder;
 
-const STEP: Step =
-    Step { name: "component", what: "start the interpreter and freeze it", seconds: 25 };
+const STEP: Step = Step {
+    name: "component",
+    what: "start the interpreter and freeze it",
+    seconds: 25,
+    results: &["runtime.wasm"],
+};
+
+/// What the runtime may take, so that it does not grow unseen.
+const MOST_BYTES: usize = 25_000_000;
 
 /// Yields `runtime.wasm`.
 pub(crate) fn build(shop: &mut Workshop, repository: &Path, linked: &Made) -> Result<Made> {
@@ -41,6 +48,8 @@ pub(crate) fn build(shop: &mut Workshop, repository: &Path, linked: &Made) -> Re
             .validate(true)
             .encode()
             .context("cannot make a component of the module")?;
+        let size = component.len();
+        ensure!(size <= MOST_BYTES, "the runtime has {size} bytes, more than {MOST_BYTES}");
         fs::write(folder.join("runtime.wasm"), component).context("cannot write the runtime")
     })
 }

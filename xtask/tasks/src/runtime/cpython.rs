@@ -1,18 +1,37 @@
-//! CPython: a native one that helps to build, and the static library for WASI.
+//! CPython for WASI, as a static library.
 
 use super::compiler::{Compiler, FLAGS};
 use super::make::Make;
-use crate::command::run;
+use super::native::native_python;
+use crate::command::{output, run};
 use crate::key::Key;
 use crate::progress::Meter;
-use crate::workshop::{Made, Step, Workshop};
+use crate::workshop::{Made, Step, Workshop, once};
 use anyhow::{Context, Result, ensure};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-const NATIVE: Step = Step { name: "python-native", what: "build the native CPython", seconds: 110 };
-const WASI: Step = Step { name: "python-wasi", what: "build CPython for WASI", seconds: 75 };
+const WASI: Step = Step {
+    name: "python-wasi",
+    what: "build CPython for WASI",
+    seconds: 75,
+    results: &[
+        "libpython3.13.a",
+        "Modules/_decimal/libmpdec/libmpdec.a",
+        "Modules/_hacl/libHacl_Hash_SHA2.a",
+        "Modules/expat/libexpat.a",
+        "pyconfig.h",
+        "pybuilddir.txt",
+    ],
+};
+
+/// What of it is linked.
+pub(crate) fn archives() -> impl Iterator<Item = &'static &'static str> {
+    WASI.results
+        .iter()
+        .filter(|name| Path::new(name).extension().is_some_and(|ending| ending == "a"))
+}
 
 /// Answers for `configure`, on top of CPython's own for WASI.
 const CONFIG_SITE: &str = include_str!("../../../../python-runtime/config/config.site");
@@ -20,33 +39,6 @@ const CONFIG_SITE: &str = include_str!("../../../../python-runtime/config/config
 /// What every C file for WASI includes first: see the header.
 const BREAKER: &str = include_str!("../../../../python-runtime/shim/breaker.h");
 const BREAKER_NAME: &str = "eryx_breaker.h";
-
-/// A Python of the very version, made for speed of building only.
-pub(crate) fn native(shop: &mut Workshop, source: &Made, make: &Make) -> Result<Made> {
-    let key = Key::of("native python").key(source.key).text(std::env::consts::ARCH).done();
-    shop.step(NATIVE, key, |folder, meter| {
-        if !folder.join("Makefile").exists() {
-            run(
-                Command::new(source.folder.join("configure")).current_dir(folder).args([
-                    "--disable-test-modules",
-                    "--without-ensurepip",
-                    "OPT=-O1",
-                ]),
-                &folder.join("configure.log"),
-                &meter.part(0.0, 0.25),
-                750,
-            )?;
-        }
-        make.run(folder, &[], &meter.part(0.25, 1.0), 430)
-    })
-}
-
-/// The interpreter's name in its build folder: file systems that ignore case
-/// make CPython add an ending.
-pub(crate) fn native_python(native: &Path) -> PathBuf {
-    let plain = native.join("python");
-    if plain.is_file() { plain } else { native.join("python.exe") }
-}
 
 /// `libpython3.13.a`, the archives it needs, and `pyconfig.h`.
 pub(crate) fn wasi(
@@ -66,9 +58,9 @@ pub(crate) fn wasi(
         .text(BREAKER)
         .done();
     shop.step(WASI, key, |folder, meter| {
-        if !folder.join("Makefile").exists() {
-            configure(folder, source, native, libraries, compiler, &meter.part(0.0, 0.3))?;
-        }
+        once(folder, || {
+            configure(folder, source, native, libraries, compiler, &meter.part(0.0, 0.3))
+        })?;
         // The version is in the library's name; the rest are its own libraries.
         let targets = ["libpython3.13.a", "pybuilddir.txt"];
         let mut command = make.command(folder, &targets);
@@ -156,8 +148,8 @@ fn count_ourselves(source: &Path, folder: &Path) -> Result<()> {
         [("abstract.c", "n"), ("bytesobject.c", "x"), ("bytearrayobject.c", "arg")]
     {
         let path = source.join(OBJECTS).join(name);
-        let text = fs::read_to_string(&path)
-            .with_context(|| format!("cannot read {}", path.display()))?;
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let theirs = format!("PyNumber_AsSsize_t({wanted}, PyExc_OverflowError)");
         ensure!(text.matches(&theirs).count() == 1, "{name} does not ask for {theirs} once");
         let changed = text.replace(&theirs, &format!("eryx_count({wanted})"));
@@ -182,6 +174,6 @@ fn name_source(makefile: &Path) -> Result<()> {
 const VPATH: &str = "-DVPATH='\"$(VPATH)\"'";
 
 fn build_triple(source: &Made) -> Result<String> {
-    let guess = crate::command::output(&mut Command::new(source.folder.join("config.guess")))?;
+    let guess = output(&mut Command::new(source.folder.join("config.guess")))?;
     Ok(guess.trim().to_owned())
 }

@@ -14,8 +14,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-const STEP: Step =
-    Step { name: "libraries", what: "build zlib, bzip2, liblzma and SQLite", seconds: 35 };
+const STEP: Step = Step {
+    name: "libraries",
+    what: "build zlib, bzip2, liblzma and SQLite",
+    seconds: 35,
+    results: &["libz.a", "libbz2.a", "liblzma.a", "libsqlite3.a"],
+};
 
 /// One library: where its files are and how they are compiled.
 struct Library {
@@ -29,11 +33,12 @@ struct Library {
 pub(crate) fn build(
     shop: &mut Workshop,
     compiler: &Compiler,
-    zig: Key,
     sources: &BTreeMap<String, CrateSource>,
 ) -> Result<Made> {
-    let mut key =
-        Key::of("libraries").key(zig).text(&FLAGS.join(" ")).text(include_str!("libraries.rs"));
+    let mut key = Key::of("libraries")
+        .key(compiler.key)
+        .text(&FLAGS.join(" "))
+        .text(include_str!("libraries.rs"));
     for (name, source) in sources {
         key = key.text(name).text(&source.version);
     }

@@ -1,6 +1,6 @@
-"""Makes the standard library's archive: OUTPUT_FOLDER LIBRARY_FOLDER...
+"""Compiles the standard library: OUTPUT_FOLDER LIBRARY_FOLDER...
 
-Run by the native Python of the very version. Writes `stdlib.zip`, with the
+Run by the native Python of the very version. Writes the folder `library`, with the
 source and the byte code of each module, and `frozen.c`, with the modules that
 must be importable before the archive is. The same input gives the same bytes.
 """
@@ -9,8 +9,13 @@ import _imp
 import importlib._bootstrap_external
 import marshal
 import os
+import shutil
 import sys
-import zipfile
+
+# Modules that the native Python has only if the machine has the library to them:
+# nothing here may need one.
+sys.modules.update(dict.fromkeys(
+    ("zlib", "_bz2", "_lzma", "_ctypes", "_hashlib", "_sqlite3", "_ssl", "_uuid")))
 
 # Where the modules seem to be: the name that tracebacks show.
 HOME = "/usr/lib/python313.zip"
@@ -47,20 +52,20 @@ def byte_code(name, source):
     return bytes(external._code_to_hash_pyc(code, digest, False))
 
 
-def write_archive(path, files):
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name, content in files.items():
-            if name.endswith(".py"):
-                add(archive, name + "c", byte_code(name, content))
-            add(archive, name, content)
+def write_library(folder, files):
+    if os.path.exists(folder):
+        shutil.rmtree(folder)
+    for name, content in files.items():
+        path = os.path.join(folder, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        write(path, content)
+        if name.endswith(".py"):
+            write(path + "c", byte_code(name, content))
 
 
-def add(archive, name, content):
-    entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-    entry.compress_type = zipfile.ZIP_DEFLATED
-    entry.external_attr = 0o100644 << 16
-    entry.create_system = 3
-    archive.writestr(entry, content)
+def write(path, content):
+    with open(path, "wb") as file:
+        file.write(content)
 
 
 def write_frozen(path, files):
@@ -80,7 +85,7 @@ def write_frozen(path, files):
 def main():
     output, *folders = sys.argv[1:]
     files = collect(folders)
-    write_archive(os.path.join(output, "stdlib.zip"), files)
+    write_library(os.path.join(output, "library"), files)
     write_frozen(os.path.join(output, "frozen.c"), files)
 
 

@@ -1,6 +1,8 @@
 //! The standard library and the guest library, compiled and put in one archive.
 
-use super::cpython::native_python;
+use super::archive;
+use super::lock::Lock;
+use super::native::native_python;
 use crate::command::run;
 use crate::key::Key;
 use crate::workshop::{Made, Step, Workshop};
@@ -9,13 +11,20 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-const STEP: Step = Step { name: "library", what: "compile the standard library", seconds: 12 };
+const STEP: Step = Step {
+    name: "library",
+    what: "compile the standard library",
+    seconds: 12,
+    results: &[ARCHIVE, "frozen.c"],
+};
+const ARCHIVE: &str = "stdlib.zip";
 const SCRIPT: &str = include_str!("library.py");
 
 /// Yields `stdlib.zip` and `frozen.c`.
 pub(crate) fn build(
     shop: &mut Workshop,
     repository: &Path,
+    lock: &Lock,
     source: &Made,
     native: &Made,
     wasi: &Made,
@@ -28,6 +37,8 @@ pub(crate) fn build(
         .key(extra.key)
         .tree(&ours)?
         .text(include_str!("library.rs"))
+        .text(include_str!("archive.rs"))
+        .text(&lock.of("miniz_oxide")?.version)
         .text(SCRIPT)
         .done();
     shop.step(STEP, key, |folder, meter| {
@@ -44,9 +55,11 @@ pub(crate) fn build(
                 .arg(&ours)
                 .arg(&generated),
             &folder.join("library.log"),
-            meter,
+            &meter.part(0.0, 0.7),
             1,
-        )
+        )?;
+        let archive = archive::of_folder(&folder.join("library"))?;
+        fs::write(folder.join(ARCHIVE), archive).context("cannot write the archive")
     })
 }
 

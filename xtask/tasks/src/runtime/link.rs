@@ -1,6 +1,7 @@
 //! The core module: CPython and the C shim, linked.
 
 use super::compiler::{Compiler, FLAGS};
+use super::cpython;
 use super::wit::World;
 use crate::command::run;
 use crate::key::Key;
@@ -9,7 +10,12 @@ use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const STEP: Step = Step { name: "module", what: "link CPython with the shim", seconds: 12 };
+const STEP: Step = Step {
+    name: "module",
+    what: "link CPython with the shim",
+    seconds: 100,
+    results: &["module.wasm"],
+};
 
 /// Files of the shim that define functions of libc, those that others use first.
 const INSTEAD_OF_LIBC: &[&str] = &[
@@ -29,14 +35,6 @@ const INSTEAD_OF_LIBC: &[&str] = &[
 const STACK_SIZE: u32 = 8 << 20;
 
 const LINK_FLAGS: &[&str] = &["-mexec-model=reactor", "-Wl,--no-entry", "-Wl,-s"];
-
-/// CPython's own libraries, below its build folder.
-const PYTHON_ARCHIVES: &[&str] = &[
-    "libpython3.13.a",
-    "Modules/_decimal/libmpdec/libmpdec.a",
-    "Modules/_hacl/libHacl_Hash_SHA2.a",
-    "Modules/expat/libexpat.a",
-];
 
 /// Yields `module.wasm`.
 pub(crate) fn build(
@@ -82,7 +80,7 @@ pub(crate) fn build(
         command.arg("-idirafter").arg(compiler.libc());
         command.arg(format!("--embed-dir={}", made.library.folder.display()));
         command.args(files);
-        command.args(PYTHON_ARCHIVES.iter().map(|name| made.wasi.folder.join(name)));
+        command.args(cpython::archives().map(|name| made.wasi.folder.join(name)));
         command.arg(format!("-L{}", made.libraries.folder.display()));
         command.args(["-lsqlite3", "-lz", "-lbz2", "-llzma", "-lm"]);
         command.args(

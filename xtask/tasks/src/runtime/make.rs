@@ -1,7 +1,8 @@
 //! GNU make, which CPython's build goes by: the machine's, or one that pip has.
 
 use super::jobs;
-use super::sources::{Wheel, make};
+use super::sources::Wheel;
+use super::wheels;
 use crate::command::{output, run};
 use crate::progress::Meter;
 use crate::workshop::Workshop;
@@ -18,7 +19,7 @@ impl Make {
         if own.is_ok_and(|text| text.contains("GNU Make")) {
             return Ok(Self("make".into()));
         }
-        let made = make(shop, wheel).context("this machine has no GNU make; install it")?;
+        let made = wheels::make(shop, wheel).context("this machine has no GNU make; install it")?;
         Ok(Self(made.folder.join("bin/make")))
     }
 
