@@ -61,7 +61,7 @@ async fn output_and_errors_come_in_the_order_in_which_they_were_written() {
         all.extend_from_slice(&chunk.bytes);
     }
     run.wait().await.unwrap();
-    let expected: String = (0..3).map(|i| format!("out {i};err {i};raw;")).collect();
+    let expected = [0, 1, 2].map(|i| format!("out {i};err {i};raw;")).concat();
     assert_eq!(String::from_utf8(all).unwrap(), expected);
 }
 
