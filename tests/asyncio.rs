@@ -96,3 +96,77 @@ coroutine.close()
     let expected = "This event loop is already running\nCORO_CREATED 1\n";
     assert_eq!(stdout(code).await, expected);
 }
+
+/// A session whose programs are asked to end after a fifth of a second.
+async fn hurried() -> eryx::Session {
+    let limits = eryx::ResourceLimits::default()
+        .with_soft_timeout(std::time::Duration::from_millis(200))
+        .with_timeout(std::time::Duration::from_secs(20));
+    eryx::Sandbox::embedded().limits(limits).build().unwrap().session().await.unwrap()
+}
+
+#[tokio::test]
+async fn busy_loops_are_asked_to_end_like_others() {
+    let busy =
+        "import asyncio\nasync def busy():\n    while True:\n        await asyncio.sleep(0)\n";
+    let spin = "import asyncio\nasync def spin():\n    while True: pass\n";
+    let rest = "import asyncio, time\nasync def rest():\n    time.sleep(60)\n";
+    let again = "import asyncio\nloop = None\ndef again():\n    \
+                 asyncio.get_running_loop().call_soon(again)\n";
+    for (setup, code, place) in [
+        (busy, "await busy()", "busy"),
+        (busy, "asyncio.run(busy())", "busy"),
+        (busy, "task = asyncio.create_task(busy())\nawait asyncio.sleep(60)", "sleep"),
+        (busy, "await asyncio.gather(*(busy() for _ in range(100)))", "busy"),
+        (spin, "await asyncio.create_task(spin())", "spin"),
+        (spin, "task = asyncio.create_task(spin())\nawait asyncio.sleep(60)", "sleep"),
+        (rest, "task = asyncio.create_task(rest())\nawait asyncio.sleep(60)", "sleep"),
+        (again, "again()\nawait asyncio.sleep(60)", "sleep"),
+        (
+            spin,
+            "def endless():\n    while True: pass\n\
+             asyncio.get_running_loop().call_soon(endless)\nawait asyncio.sleep(60)",
+            "sleep",
+        ),
+    ] {
+        let session = hurried().await;
+        session.execute(setup).await.unwrap();
+        let start = std::time::Instant::now();
+        let ended = session.execute(code).await;
+        let Err(eryx::Error::Execution(exception)) = ended else { panic!("{code}: {ended:?}") };
+        assert!(start.elapsed() < std::time::Duration::from_secs(10), "{code}");
+        assert_eq!(exception.type_name, "TimeoutError", "{code}");
+        assert_eq!(exception.message, "the program has used up its time", "{code}");
+        assert!(exception.traceback.contains(place), "{code}: {}", exception.traceback);
+        assert_eq!(session.state(), eryx::State::Ready, "{code}");
+        let more = "import asyncio\nawait asyncio.sleep(0.01)\nprint('on')";
+        assert_eq!(session.execute(more).await.unwrap().stdout, "on\n", "{code}");
+    }
+}
+
+#[tokio::test]
+async fn a_loop_without_a_main_task_is_asked_to_end() {
+    let session = hurried().await;
+    for task in ["await asyncio.sleep(0)", "await asyncio.sleep(60)", "pass"] {
+        let code = format!(
+            "import asyncio\nasync def busy():\n    while True:\n        {task}\n\
+             loop = asyncio.new_event_loop()\ntask = loop.create_task(busy())\nloop.run_forever()"
+        );
+        let ended = session.execute(&code).await;
+        let Err(eryx::Error::Execution(exception)) = ended else { panic!("{task}: {ended:?}") };
+        assert_eq!(exception.type_name, "TimeoutError", "{task}");
+        assert_eq!(session.execute("print('on')").await.unwrap().stdout, "on\n", "{task}");
+    }
+}
+
+#[tokio::test]
+async fn background_tasks_that_let_others_run_outlive_the_stop_of_a_run() {
+    let session = hurried().await;
+    let code = "import asyncio\ncount = 0\nasync def tick():\n    global count\n    while True:\n        \
+                count += 1\n        await asyncio.sleep(0)\ntask = asyncio.create_task(tick())\n\
+                await asyncio.sleep(60)";
+    assert!(session.execute(code).await.is_err());
+    let code = "before = count\nawait asyncio.sleep(0.01)\n\
+                print(count > before, task.done())\ntask.cancel()";
+    assert_eq!(session.execute(code).await.unwrap().stdout, "True False\n");
+}

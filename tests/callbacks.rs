@@ -58,7 +58,8 @@ for _ in range(100_000):
     deep = [deep]
 circle = []
 circle.append(circle)
-for value in [float("nan"), float("inf"), 10**40, -2**63 - 1, "\ud800", deep, circle, {1}, 1j, [[b"x"]]]:
+for value in [float("nan"), float("inf"), 10**40, -2**63 - 1, "\ud800", deep, circle, {1}, 1j, [[b"x"]],
+              {1: "a"}, {None: 1}, [{True: 1}], {"a": ({1.5: 1, "1.5": 1},)}, {(1,): 2}]:
     try:
         await echo(value)
     except TypeError as error:
@@ -371,7 +372,7 @@ async fn case_41_a_run_that_ends_with_a_call_pending() {
     });
     let limits = ResourceLimits::default().with_timeout(Duration::from_millis(300));
     let sandbox = Sandbox::embedded().limits(limits).callback(late).build().unwrap();
-    let error = sandbox.execute("print('a', flush=True)\nawait late()").await.unwrap_err();
+    let error = sandbox.execute("print('a')\nawait late()").await.unwrap_err();
     assert!(matches!(error, Error::Timeout(_)), "{error}");
     let output = error.output().unwrap();
     assert_eq!((output.stdout.as_str(), output.callback_invocations), ("a\n", 1));
@@ -439,4 +440,105 @@ async fn answers_are_not_kept() {
     let sandbox = Sandbox::embedded().limits(limits).callback(large).build().unwrap();
     let code = "n = 0\nfor _ in range(200):\n    n += len(await large())\nprint(n)";
     assert_eq!(sandbox.execute(code).await.unwrap().stdout, "209715200\n");
+}
+
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+struct Number {
+    text: String,
+}
+
+/// Answers the number that the text means.
+struct Parse;
+
+impl TypedCallback for Parse {
+    type Arguments = Number;
+    type Reply = Vec<f64>;
+
+    fn name(&self) -> &str {
+        "parse"
+    }
+
+    async fn call(&self, number: Number) -> Result<Vec<f64>, CallbackError> {
+        Ok(vec![number.text.parse().map_err(CallbackError::failed)?])
+    }
+}
+
+#[tokio::test]
+async fn case_43_replies_that_json_cannot_hold() {
+    let sandbox = Sandbox::embedded().callback(Parse).build().unwrap();
+    let code = r#"
+print(await parse("1.5"))
+for text in "nan", "inf", "-inf":
+    try:
+        print(await parse(text))
+    except CallbackError as error:
+        print(error.kind, "JSON" in str(error))
+"#;
+    let refused = "invalid-reply True\n".repeat(3);
+    assert_eq!(stdout_of(&sandbox, code).await, format!("[1.5]\n{refused}"));
+}
+
+#[tokio::test]
+async fn names_that_python_needs_itself_are_refused() {
+    for name in ["len", "print", "open", "list_callbacks", "CallbackError", "input.line"] {
+        let callback = DynamicCallback::new(name, |_| async { Ok(json!(1)) });
+        let error = Sandbox::embedded().callback(callback).build().unwrap_err();
+        assert!(matches!(error, Error::Config(_)), "{error}");
+        assert!(error.to_string().contains(name), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_parameter_can_have_the_name_of_the_rest() {
+    struct Open;
+    impl Callback for Open {
+        fn name(&self) -> &str {
+            "take"
+        }
+        fn parameters_schema(&self) -> Value {
+            json!({ "type": "object", "properties": { "kwargs": {}, "b": {} },
+                    "required": ["b"], "additionalProperties": true })
+        }
+        fn invoke(&self, arguments: CallbackArguments) -> CallbackFuture<'_> {
+            Box::pin(async move { Ok(CallbackReply::Json(arguments.json)) })
+        }
+    }
+    let sandbox = Sandbox::embedded().callback(Open).build().unwrap();
+    let code = "import inspect\nprint(inspect.signature(take))\nprint(await take(1, 2, c=3))\n\
+                print(await take(1, kwargs=2, _kwargs=4))";
+    assert_eq!(
+        stdout_of(&sandbox, code).await,
+        "(b, kwargs=None, **_kwargs)\n{'b': 1, 'kwargs': 2, 'c': 3}\n\
+         {'b': 1, 'kwargs': 2, '_kwargs': 4}\n"
+    );
+}
+
+#[tokio::test]
+async fn a_function_of_an_earlier_run_calls_what_has_its_name() {
+    fn named(name: &str) -> DynamicCallback {
+        let reply = json!(name);
+        DynamicCallback::new(name, move |_| {
+            let reply = reply.clone();
+            async move { Ok(reply) }
+        })
+    }
+    fn set(names: &[&str]) -> eryx::Callbacks {
+        eryx::Callbacks::new(names.iter().map(|name| Arc::new(named(name)) as Arc<dyn Callback>))
+            .unwrap()
+    }
+    let mut options = eryx::RunOptions::default();
+    let executor = Sandbox::embedded().build().unwrap().executor().clone();
+    let mut interpreter = executor.start(&options.limits).await.unwrap();
+    let mut run = async |code: &str, names: &[&str]| {
+        options.callbacks = set(names);
+        interpreter.execute(code, &options).await.unwrap().stdout.into_string()
+    };
+    assert_eq!(run("f = first\nprint(await f())", &["first", "second"]).await, "first\n");
+    assert_eq!(run("print(await f())", &["second", "first"]).await, "first\n");
+    let code = "try:\n    await f()\nexcept CallbackError as error:\n    \
+                print(error.kind, error.callback, error)";
+    let gone = "gone first the host has no callback first any more\n";
+    assert_eq!(run(code, &["second"]).await, gone);
+    assert_eq!(run(code, &[]).await, gone);
+    assert_eq!(run("print(await f())", &["first"]).await, "first\n");
 }

@@ -32,7 +32,7 @@ async fn exceptions_tell_their_chain_and_notes() {
 #[tokio::test]
 async fn output_is_streamed_in_order_and_kept() {
     let (sender, mut listener) = mpsc::channel(1);
-    let code = "import sys\nfor i in range(3):\n    print('out', i, flush=True)\n    print('err', i, file=sys.stderr, flush=True)\n\
+    let code = "import sys\nfor i in range(3):\n    print('out', i)\n    print('err', i, file=sys.stderr)\n\
         sys.stdout.buffer.write(b'\\xff\\xfe')";
     let run = sandbox().prepare(code).with_output_streaming(sender).spawn();
     let (mut all, mut out) = (String::new(), Vec::new());
@@ -82,11 +82,11 @@ async fn cancelling_stops_whatever_goes_on() {
     });
     let sandbox = Sandbox::embedded().callback(blocked).build().unwrap();
     for code in [
-        "print('a', flush=True)\nwhile True: pass",
-        "import time\nprint('a', flush=True)\ntime.sleep(3600)",
-        "import asyncio\nprint('a', flush=True)\nawait asyncio.sleep(3600)",
-        "print('a', flush=True)\nawait never()",
-        "print('a', flush=True)\nsum(range(10**12))",
+        "print('a')\nwhile True: pass",
+        "import time\nprint('a')\ntime.sleep(3600)",
+        "import asyncio\nprint('a')\nawait asyncio.sleep(3600)",
+        "print('a')\nawait never()",
+        "print('a')\nsum(range(10**12))",
     ] {
         let (sender, mut listener) = mpsc::channel(4);
         let run = sandbox.prepare(code).with_output_streaming(sender).spawn();
@@ -141,7 +141,7 @@ async fn cancelling_one_leaves_the_others_alone() {
 async fn case_07_fuel_ends_a_loop_at_the_same_count() {
     let mut counts = Vec::new();
     for _ in 0..2 {
-        let run = sandbox().prepare("x = 1\nprint('a', flush=True)\nwhile True: pass");
+        let run = sandbox().prepare("x = 1\nprint('a')\nwhile True: pass");
         let error = run.with_fuel_limit(100_000_000).run().await.unwrap_err();
         let Error::FuelExhausted { consumed, limit, output } = error else {
             panic!("{error}");
@@ -200,7 +200,7 @@ async fn streamed_output_still_ends_at_its_limit() {
     let limits =
         ResourceLimits::default().with_output_bytes(10).with_output_policy(OutputPolicy::Stop);
     let run = sandbox()
-        .prepare("while True: print('12345', flush=True)")
+        .prepare("while True: print('12345')")
         .with_limits(limits)
         .with_output_streaming(sender)
         .spawn();
@@ -247,7 +247,8 @@ async fn who_is_asked_to_end_can_clean_up_but_not_stay() {
     let limits = ResourceLimits::default()
         .with_soft_timeout(Duration::from_millis(100))
         .with_timeout(Duration::from_millis(300));
-    let code = "while True:\n    try:\n        while True: pass\n    except BaseException: print('no', flush=True)";
+    let code =
+        "while True:\n    try:\n        while True: pass\n    except BaseException: print('no')";
     let error = sandbox().prepare(code).with_limits(limits).run().await.unwrap_err();
     assert!(matches!(error, Error::Timeout(_)), "{error}");
     assert_eq!(error.output().unwrap().stdout, "no\n");

@@ -78,6 +78,18 @@ async fn values_that_json_cannot_hold_come_as_repr() {
 }
 
 #[tokio::test]
+async fn integers_of_any_size_have_all_their_digits() {
+    let digits = format!("1{}", "0".repeat(5000));
+    assert_eq!(run("10**5000").await.result, json(&digits));
+    assert_eq!(run("[10**5000]").await.result, json(&format!("[{digits}]")));
+    let set = Some(PythonValue::Repr(format!("{{{digits}}}")));
+    assert_eq!(run("{10**5000}").await.result, set);
+    // The limit that CPython has of its own is still there for programs.
+    let code = "import sys\nprint(sys.get_int_max_str_digits())";
+    assert_eq!(stdout(code).await, "4300\n");
+}
+
+#[tokio::test]
 async fn a_named_variable_can_be_the_result() {
     let executor = sandbox().executor().clone();
     let output = executor.execute("x = {'a': 1}\n2").with_result_variable("x").run().await;

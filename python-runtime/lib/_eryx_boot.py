@@ -52,14 +52,17 @@ def start():
     import _eryx_loop
     import _eryx_run
     import _eryx_state
+    import _eryx_stop
 
     sys.path.append(SITE_PACKAGES)
     os.environ.clear()
     os.environ.update(_eryx_run._BASE)
+    _eryx.use_stop(_eryx_stop.ask)
     signal.signal(signal.SIGXCPU, _eryx.raise_stop)
     _eryx_calls.announce()
     _eryx_loop.install()
     _leave_out_loaded()
+    _eryx_run.keep_modules()
     _rehearse(_eryx_run)
     _freeze()
     return _eryx_run.execute

@@ -145,6 +145,9 @@ class _Parameters:
         # Some of the sets of names that can be given alone, as they were given.
         self.fitting = set()
         self._signature = None
+        self._rest = "kwargs"
+        while self._rest in names:
+            self._rest = f"_{self._rest}"
 
     def bind(self, args, kwargs):
         """Arguments by name, as Python itself would bind them."""
@@ -153,7 +156,7 @@ class _Parameters:
                 self.fitting.add(tuple(kwargs))
             return kwargs
         bound = self.signature().bind(*args, **kwargs).arguments
-        bound.update(bound.pop("kwargs", {}) if self.open else {})
+        bound.update(bound.pop(self._rest, {}) if self.open else {})
         return dict(bound)
 
     def _fits(self, kwargs):
@@ -178,7 +181,7 @@ class _Parameters:
             for name in self.names
         ]
         if self.open:
-            parameters.append(inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD))
+            parameters.append(inspect.Parameter(self._rest, inspect.Parameter.VAR_KEYWORD))
         return inspect.Signature(parameters)
 
     def _default(self, name):
@@ -206,7 +209,11 @@ def _annotation(schema, unknown):
     return result
 
 
-def _function(index, name, description, schema):
+# The number of each callback that there is now. Functions outlive their program.
+_numbers = {}
+
+
+def _function(name, description, schema):
     parameters = names = fitting = least = most = None
 
     def understand():
@@ -232,7 +239,10 @@ def _function(index, name, description, schema):
             args = kwargs if known else parameters.bind(args, kwargs)
         if _running >= _in_flight:
             await _turn()
-        code, payload = start(index, names, args)
+        number = _numbers.get(name)
+        if number is None:
+            raise CallbackError(f"the host has no callback {name} any more", name, "gone")
+        code, payload = start(number, names, args)
         if code == _PENDING:
             operation, future = payload, Future()
             _eryx_wait.settle(operation, future)
@@ -288,9 +298,11 @@ def install(callbacks, in_flight):
     if callbacks != _described:
         _described = callbacks
         _functions = [
-            (name.split("."), _function(index, name, description, schema))
-            for index, (name, description, schema) in enumerate(callbacks)
+            (name.split("."), _function(name, description, schema))
+            for name, description, schema in callbacks
         ]
+        _numbers.clear()
+        _numbers.update((name, number) for number, (name, _, _) in enumerate(callbacks))
     for path, function in _functions:
         _place(path, function)
 

@@ -5,6 +5,7 @@ import asyncio.events
 import asyncio.selector_events
 import selectors
 
+import _eryx
 import _eryx_select
 import _eryx_socket
 import _eryx_wait
@@ -15,17 +16,10 @@ class HostSelector(selectors._BaseSelectorImpl):
     whoever waits for another operation has registered a function that schedules
     what is next."""
 
-    def __init__(self, loop):
-        super().__init__()
-        self._loop = loop
-
     def select(self, timeout=None):
         """Wait `timeout` seconds; without one, until something happens."""
         ready = self._ready() if self._fd_to_key else ()
-        try:
-            _eryx_wait.poll(0 if ready else timeout)
-        except TimeoutError as stop:
-            self._loop.end(stop)
+        _eryx_wait.poll(0 if ready else timeout)
         return ready or (self._ready() if self._fd_to_key else ())
 
     def _ready(self):
@@ -34,14 +28,31 @@ class HostSelector(selectors._BaseSelectorImpl):
         return [(keys[fd], mask) for fd, mask in _eryx_select.ready(wanted)]
 
 
+# So often, each after about a millisecond, something else than the main task may
+# be found to keep the loop once the program was asked to end.
+PATIENCE = 50
+
+
 class HostEventLoop(asyncio.selector_events.BaseSelectorEventLoop):
     """CPython's loop for sockets, without threads and signals."""
 
     def __init__(self, selector=None):
         # Another selector would not learn what has finished outside.
-        super().__init__(HostSelector(self))
+        super().__init__(HostSelector())
         self._main = None
+        # How the program was asked to end, and how often it will be, still.
         self._stop = None
+        self._patience = 0
+
+    def run_forever(self):
+        stop = None
+        try:
+            super().run_forever()
+        finally:
+            if self._main is None:
+                stop, self._stop = self._stop, None
+        if stop is not None:
+            raise stop
 
     def run_until_complete(self, future):
         # A coroutine that is refused stays as it is.
@@ -64,15 +75,30 @@ class HostEventLoop(asyncio.selector_events.BaseSelectorEventLoop):
                 future.exception()
             raise
         finally:
-            self._main, self._stop = outer, None
+            self._main, self._stop, self._patience = outer, None, 0
 
-    def end(self, stop):
-        """The host asks the program to end while all of it waits. What is waited
-        for is cancelled, so that the traceback shows where that was."""
-        if self._main is None or self._main.done():
-            raise stop
-        self._stop = stop
-        self._main.cancel()
+    def end(self, stop, frame):
+        """The host asks the program to end while `frame` runs. The main task is
+        what ends: `stop` is answered if it runs, to be raised in it. Else it is
+        cancelled, so that the traceback shows where it waited, and what runs goes
+        on: only if that does not let the loop go on, `stop` is for it, too."""
+        if self._main is not None and asyncio.current_task(self) is self._main:
+            return stop
+        if self._stop is None:
+            self._stop, self._patience = stop, PATIENCE
+            if self._main is None or self._main.done():
+                self.stop()
+            else:
+                self._main.cancel()
+            self.call_soon(self._go_on)
+        if self._patience == 0:
+            return None
+        _eryx.insist()
+        self._patience = max(self._patience - 1, 1)
+        return stop if self._patience == 1 and _is_called_by_loop(frame) else None
+
+    def _go_on(self):
+        self._patience = 0
 
     def _make_self_pipe(self):
         # There is one thread: whoever asks to be woken is awake.
@@ -119,6 +145,19 @@ class HostEventLoop(asyncio.selector_events.BaseSelectorEventLoop):
 
     def remove_signal_handler(self, sig):
         raise NotImplementedError("the sandbox has no signals")
+
+
+_CALLER = asyncio.Handle._run.__code__
+
+
+def _is_called_by_loop(frame):
+    """Whether `frame` belongs to a task or a callback: an exception in the loop
+    itself would leave it without what it was about to do."""
+    while (outer := frame.f_back) is not None:
+        if outer.f_code is _CALLER:
+            return True
+        frame = outer
+    return False
 
 
 def _call_for(future, func, args):

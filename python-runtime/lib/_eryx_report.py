@@ -16,20 +16,76 @@ MOST_NOTES = 100
 _UNCAUGHT, _CAUSE, _CONTEXT = range(3)
 
 
+# CPython's own: programs may set others.
+_hook = sys.__excepthook__
+
+_program = sys.modules["__main__"].__dict__
+
+_MISSING = object()
+
+
 def describe(error, runner_globals, limit):
-    """`([(link, type, message, frames, notes), ...], traceback)` for the C shim."""
-    error.__traceback__ = _without_runner(error.__traceback__, runner_globals)
+    """`([(link, type, message, frames, notes), ...], traceback)` for the C shim.
+    What the program's own hook raises to exit is raised."""
+    tb = _without_runner(BaseException.__traceback__.__get__(error), runner_globals)
+    # By the base class: the exception's own may let nothing be set.
+    BaseException.with_traceback(error, tb)
+    before, is_told = _ask_hook(error, tb, limit)
+    chain, text = _safely(error, limit)
+    return chain, "" if is_told else cut(before + text, limit)
+
+
+def _safely(error, limit):
     try:
         return _describe(error, limit)
     except MemoryError:
         kind = type(error).__qualname__
         return [(_UNCAUGHT, kind, "", [], [])], f"{kind}: (no memory was left to say more)\n"
+    except BaseException:
+        return plain(error, limit)
+
+
+def plain(error, limit):
+    """The same of an exception whose own class is in the way, or in a runner that
+    the program has broken."""
+    kind = _text(type(error).__name__, limit)
+    try:
+        message = _text(str(error), limit)
+    except BaseException:
+        message = "<exception str() failed>"
+    try:
+        stack = traceback.extract_tb(BaseException.__traceback__.__get__(error))
+        frames, lines = _frames(stack, limit), stack.format()
+    except BaseException:
+        frames, lines = [], []
+    head = ["Traceback (most recent call last):\n"] if lines else []
+    last = f"{kind}: {message}\n" if message else f"{kind}\n"
+    return [(_UNCAUGHT, kind, message, frames, [])], _join([*head, *lines, last], limit)
+
+
+def _ask_hook(error, tb, limit):
+    """What CPython says before the traceback, and whether the program's own
+    `sys.excepthook` tells of the exception itself."""
+    hook = getattr(sys, "excepthook", _MISSING)
+    if hook is _hook:
+        return "", False
+    if hook is _MISSING:
+        return "sys.excepthook is missing\n", False
+    try:
+        hook(type(error), error, tb)
+        return "", True
+    except SystemExit:
+        raise
+    except BaseException as another:
+        BaseException.with_traceback(another, another.__traceback__.tb_next)
+        _, text = _safely(another, limit)
+        return f"Error in sys.excepthook:\n{text}\nOriginal exception was:\n", False
 
 
 def _describe(error, limit):
     report = traceback.TracebackException.from_exception(error, compact=True)
     _shorten(report, limit)
-    return list(_chain(report, limit)), _format(error, report, limit)
+    return list(_chain(report, limit)), _join(report.format(), limit)
 
 
 def _chain(report, limit):
@@ -66,9 +122,8 @@ def _type_name(kind):
 def _without_runner(tb, runner_globals):
     """The traceback from the program's first frame on. An error before that,
     in compiling the program, has no frames at all."""
-    program = sys.modules["__main__"].__dict__ if "__main__" in sys.modules else None
     first = tb
-    while first is not None and first.tb_frame.f_globals is not program:
+    while first is not None and first.tb_frame.f_globals is not _program:
         first = first.tb_next
     if first is not None:
         return first
@@ -106,21 +161,14 @@ def _frames(stack, limit):
     ]
 
 
-def _format(error, report, limit):
-    """What CPython would have printed. A program's own `sys.excepthook` prints
-    it itself."""
-    if sys.excepthook is not sys.__excepthook__:
-        try:
-            sys.excepthook(type(error), error, error.__traceback__)
-            return ""
-        except Exception:
-            pass
-    pieces = []
+def _join(pieces, limit):
+    """What CPython would have printed, as much as fits."""
+    fitting = []
     room = limit
-    for piece in report.format():
+    for piece in pieces:
         piece = _text(piece, room)
-        pieces.append(piece)
+        fitting.append(piece)
         room -= len(piece.encode())
         if room <= 0:
             break
-    return "".join(pieces)
+    return "".join(fitting)

@@ -1,6 +1,9 @@
 """Turns a program's result into text."""
 
 import json
+import sys
+
+from _eryx_stop import is_stop
 
 
 def describe(value, limit):
@@ -27,18 +30,37 @@ def cut(text, limit):
 def _as_json(value):
     try:
         # ASCII only: one byte a character, and lone surrogates survive.
-        return json.dumps(value, allow_nan=False)
+        return _with_all_digits(lambda: json.dumps(value, allow_nan=False))
     except MemoryError:
         raise
-    except Exception:
+    except Exception as error:
+        if is_stop(error):
+            raise
         return None
 
 
 def _repr(value):
     try:
-        return repr(value)
+        return _with_all_digits(lambda: repr(value))
     except MemoryError:
         raise
     except Exception as error:
+        if is_stop(error):
+            raise
         kind = type(value).__qualname__
-        return f"<{kind} object whose repr raised {type(error).__qualname__}>"
+        return f"<{kind} object whose repr raised {type(error).__name__}>"
+
+
+def _with_all_digits(function):
+    """Integers have all their digits: they cost the run's own time."""
+    try:
+        return function()
+    except ValueError:
+        limit = sys.get_int_max_str_digits()
+        if limit == 0:
+            raise
+    sys.set_int_max_str_digits(0)
+    try:
+        return function()
+    finally:
+        sys.set_int_max_str_digits(limit)

@@ -5,6 +5,7 @@ import asyncio
 import atexit
 import collections
 import inspect
+import io
 import linecache
 import logging
 import os
@@ -16,6 +17,7 @@ import _eryx_calls
 import _eryx_report
 import _eryx_result
 import _eryx_trace
+from _eryx_stop import is_stop
 
 _started = False
 
@@ -59,29 +61,32 @@ def execute(
     traceback_limit,
 ):
     """Run `source`; the answer is `(kind, details)` for the C shim."""
+    failure = None
+    is_over = False
     try:
-        _begin(entropy, started)
-        _world(environment, callbacks, calls_in_flight, extensions)
-        _eryx.watch(stoppable)
-        if trace:
-            _eryx_trace.begin(trace)
-        namespace = _main_module(source, filename, lasting)
-        sys.argv = argv
-        value = _run(source, filename, namespace, result_variable, lasting)
-        _end(lasting)
-        return "finished", _eryx_result.describe(value, result_limit)
-    except SystemExit as request:
-        return "exited", _exit(request, lasting)
-    except BaseException as error:
-        _eryx.open_reserve()
         try:
-            _flush()
-        except OSError:
-            pass
-        return "raised", _eryx_report.describe(error, globals(), traceback_limit)
+            _begin(entropy, started)
+            _world(environment, callbacks, calls_in_flight, extensions)
+            _eryx.watch(stoppable)
+            if trace:
+                _eryx_trace.begin(trace)
+            namespace = _main_module(source, filename, lasting)
+            sys.argv = argv
+            value = _run(source, filename, namespace, result_variable, lasting)
+            is_over = True
+            if not _end(lasting):
+                return "exited", _LOST_OUTPUT
+            return "finished", _eryx_result.describe(value, result_limit)
+        except BaseException as error:
+            failure = error
+        # Not while it is handled: nothing of what follows has to do with it.
+        return _ended(failure, lasting, is_over, traceback_limit)
     finally:
+        failure = None
         if trace:
             _eryx_trace.end()
+        if lasting:
+            main_module()
 
 
 def _begin(entropy, started):
@@ -112,12 +117,36 @@ def has_extension(package):
     return package in _extensions
 
 
+_main = sys.modules["__main__"]
+_modules = {}
+
+
+def keep_modules():
+    """What is loaded now is what programs start with."""
+    _modules.update(sys.modules)
+
+
+def main_module():
+    """The program's module. Who removes it takes the others with it, mostly: those
+    that were there at the start are there again."""
+    if sys.modules.get("__main__") is not _main:
+        sys.modules["__main__"] = _main
+        for name, module in _modules.items():
+            sys.modules.setdefault(name, module)
+    return _main
+
+
 def _main_module(source, filename, lasting):
-    if lasting:
+    has_no_file = filename.startswith("<")
+    if lasting or has_no_file:
         _keep_source(source, filename)
+    if lasting:
         _open_streams()
-    namespace = sys.modules["__main__"].__dict__
-    namespace["__file__"] = filename
+    namespace = main_module().__dict__
+    if has_no_file:
+        namespace.pop("__file__", None)
+    else:
+        namespace["__file__"] = filename
     namespace["__loader__"] = ProgramLoader(filename, source)
     return namespace
 
@@ -146,17 +175,37 @@ def _open_streams():
     try:
         if were_open and not sys.stdout.closed and not sys.stderr.closed:
             return
-    except AttributeError:
-        # A stream that was deleted, set to None, or is the program's own.
+    except Exception:
+        # A stream that was deleted, set to None, detached, or is the program's own.
         pass
     for name, descriptor in (("stdout", 1), ("stderr", 2)):
         stream = getattr(sys, name, None)
-        if not were_open or stream is None or getattr(stream, "closed", False):
+        if not were_open or stream is None or _is_useless(stream):
             # What the old one could not write must not be written now.
             _abandoned.append(stream)
-            stream = open(descriptor, "w", encoding="utf-8", closefd=False)
+            stream = _new_stream(descriptor, f"<{name}>")
             setattr(sys, name, stream)
             setattr(sys, f"__{name}__", stream)
+
+
+def _is_useless(stream):
+    try:
+        return getattr(stream, "closed", False)
+    except ValueError:
+        # What it wrote to was detached.
+        return True
+    except Exception:
+        return False
+
+
+def _new_stream(descriptor, name):
+    """As CPython makes its own at the start."""
+    raw = open(descriptor, "wb", buffering=0, closefd=False)
+    raw.name = name
+    errors = "strict" if descriptor == 1 else "backslashreplace"
+    stream = io.TextIOWrapper(raw, "utf-8", errors, newline="\n", write_through=True)
+    stream.mode = "w"
+    return stream
 
 
 # Where compiled programs leave the value of their last expression.
@@ -222,31 +271,65 @@ def _evaluate(code, namespace, lasting):
     _runner.run(running)
 
 
+# CPython's exit status if something could not be written at the end.
+_LOST_OUTPUT = 120
+
+
 def _end(lasting):
-    """What CPython does when a script is through."""
-    if not lasting and atexit._ncallbacks():
+    """What CPython does when a script is through; false if output is lost."""
+    if lasting:
+        _eryx.flush_streams(True)
+        return True
+    if atexit._ncallbacks():
         atexit._run_exitfuncs()
-    _flush()
+    return _eryx.flush_streams(False)
 
 
-def _flush():
-    """Like CPython, do without a stream that was closed or set to None."""
-    # The program may have put others in the place of the first two.
-    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
-        if stream is not None and not getattr(stream, "closed", False):
-            stream.flush()
+def _ended(error, lasting, is_over, limit):
+    """The answer for a program that did not come to its end, or not beyond."""
+    _eryx.open_reserve()
+    try:
+        # Its own attributes may be whatever the program likes.
+        if issubclass(type(error), SystemExit):
+            return "exited", _exit(error, lasting)
+        report = _eryx_report.describe(error, globals(), limit)
+        if not is_over:
+            _end(lasting)
+        return "raised", report
+    except SystemExit as request:
+        # Of the program's own `sys.excepthook`.
+        return _ended(request, lasting, is_over, limit)
+    except BaseException as another:
+        # It was asked to end, or has broken what is used here.
+        return "raised", _eryx_report.plain(another, limit)
 
 
 def _exit(request, lasting):
     """The exit status that `sys.exit` asked for, after the rules of CPython."""
-    code = request.code
-    if code is not None and not isinstance(code, int):
-        print(code, file=sys.stderr)
-        code = 1
     try:
-        _end(lasting)
-    except OSError:
-        code = 120
+        code = request.code
+    except Exception as error:
+        if is_stop(error):
+            raise
+        code = request
+    if code is not None and not isinstance(code, int):
+        _print_error(code)
+        code = 1
+    if not _end(lasting):
+        code = _LOST_OUTPUT
     # A process keeps eight bits; what fits 32 is passed on as it is.
     code = int(code or 0)
     return code if -(2**31) <= code < 2**31 else code & 0xFF
+
+
+def _print_error(value):
+    """Print it as CPython does, to whatever the program has in stderr's place."""
+    stream = getattr(sys, "stderr", None)
+    if stream is None:
+        stream = _new_stream(2, "<stderr>")
+    for part in (value, "\n"):
+        try:
+            print(part, end="", file=stream)
+        except BaseException as error:
+            if is_stop(error):
+                raise

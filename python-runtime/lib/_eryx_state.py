@@ -32,7 +32,7 @@ class _Globals:
 
 
 def _main_globals():
-    return sys.modules["__main__"].__dict__
+    return _eryx_run.main_module().__dict__
 
 
 class TooLarge(Exception):

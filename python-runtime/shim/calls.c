@@ -29,10 +29,50 @@ PyObject *eryx_use_json(PyObject *module, PyObject *const *arguments, Py_ssize_t
     Py_RETURN_NONE;
 }
 
+static bool has_text_keys(PyObject *value);
+
+static bool have_text_keys(PyObject *container) {
+    if (PyDict_Check(container)) {
+        PyObject *key, *value;
+        for (Py_ssize_t i = 0; PyDict_Next(container, &i, &key, &value);) {
+            if (!PyUnicode_Check(key)) {
+                PyErr_Format(PyExc_TypeError,
+                             "a dict whose key is no str (but %R) cannot be passed to a callback",
+                             key);
+                return false;
+            }
+            if (!has_text_keys(value)) {
+                return false;
+            }
+        }
+        return true;
+    }
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(container); i++) {
+        if (!has_text_keys(PySequence_Fast_GET_ITEM(container, i))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The encoder makes text of other keys: another dict would arrive. */
+static bool has_text_keys(PyObject *value) {
+    if (!PyDict_Check(value) && !PyList_Check(value) && !PyTuple_Check(value)) {
+        return true;
+    }
+    if (Py_EnterRecursiveCall(" while an argument is looked at")) {
+        return false;
+    }
+    bool all = have_text_keys(value);
+    Py_LeaveRecursiveCall();
+    return all;
+}
+
 /* A dict as JSON text, exactly or not at all. */
 static PyObject *encode(PyObject *dict) {
     PyObject *arguments[] = {dict, _PyLong_GetZero()};
-    PyObject *parts = PyObject_Vectorcall(encoder, arguments, 2, NULL);
+    PyObject *parts =
+        has_text_keys(dict) ? PyObject_Vectorcall(encoder, arguments, 2, NULL) : NULL;
     if (parts != NULL) {
         PyObject *empty = PyUnicode_FromStringAndSize(NULL, 0);
         PyObject *text = empty ? PyUnicode_Join(empty, parts) : NULL;

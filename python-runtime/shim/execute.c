@@ -208,6 +208,30 @@ static bool copy_outcome(PyObject *answer, outcome_t *out) {
     }
 }
 
+static PyObject *one_exception(PyObject *type, PyObject *message) {
+    return Py_BuildValue("([(IOO[][])]N)", EXPORTS_ERYX_RUNTIME_EXECUTION_LINK_UNCAUGHT, type,
+                         message, PyUnicode_FromFormat("%U: %U\n", type, message));
+}
+
+/* The guest library never raises of itself: a program has broken it, or memory has
+   run out. The exception's class and message are told. */
+static bool copy_unforeseen(outcome_t *out) {
+    PyObject *error = PyErr_GetRaisedException();
+    PyObject *type = PyUnicode_FromString(error ? Py_TYPE(error)->tp_name : "SystemError");
+    PyObject *message = error ? PyObject_Str(error) : NULL;
+    if (message == NULL) {
+        PyErr_Clear();
+        message = PyUnicode_FromString("");
+    }
+    PyObject *details = type && message ? one_exception(type, message) : NULL;
+    bool copied = details != NULL && copy_raised(details, out);
+    Py_XDECREF(details);
+    Py_XDECREF(message);
+    Py_XDECREF(type);
+    Py_XDECREF(error);
+    return copied;
+}
+
 /* The generated function frees only some of a program's parts. */
 static void free_program(program_t *program) {
     sandbox_list_string_free(&program->argv);
@@ -227,9 +251,12 @@ void exports_eryx_runtime_execution_execute(program_t *program, outcome_t *out) 
     bool copied = answer != NULL && copy_outcome(answer, out);
     Py_XDECREF(answer);
     if (!copied) {
-        /* The guest library never raises of itself: a program has broken it, or
-           memory has run out. There is nothing left to answer with. */
-        PyErr_Print();
+        eryx_open_reserve(true);
+        copied = copy_unforeseen(out);
+    }
+    eryx_send_output();
+    if (!copied) {
+        /* There is nothing left to answer with. */
         abort();
     }
 }

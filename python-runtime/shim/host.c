@@ -55,17 +55,43 @@ static PyObject *host_watch(PyObject *module, PyObject *argument) {
     Py_RETURN_NONE;
 }
 
+/* Of the guest library: told of the frame that the signal meets, answers what to
+   raise there or None. */
+static PyObject *ask_to_stop;
+
+static PyObject *host_use_stop(PyObject *module, PyObject *argument) {
+    (void)module;
+    Py_XSETREF(ask_to_stop, Py_NewRef(argument));
+    Py_RETURN_NONE;
+}
+
 /* The handler of the signal that says so. It is C so that no frame of ours is in
    the program's traceback. */
-static PyObject *host_raise_stop(PyObject *module, PyObject *arguments) {
-    (void)module, (void)arguments;
-    PyErr_SetString(PyExc_TimeoutError, "the program has used up its time");
+static PyObject *host_raise_stop(PyObject *module, PyObject *const *arguments, Py_ssize_t count) {
+    (void)module;
+    PyObject *stop = PyObject_CallOneArg(ask_to_stop, count > 1 ? arguments[1] : Py_None);
+    if (stop == NULL || stop == Py_None) {
+        return stop;
+    }
+    PyErr_SetObject((PyObject *)Py_TYPE(stop), stop);
+    Py_DECREF(stop);
     return NULL;
+}
+
+static PyObject *host_insist(PyObject *module, PyObject *unused) {
+    (void)module, (void)unused;
+    eryx_breaker_insist();
+    Py_RETURN_NONE;
 }
 
 static PyObject *host_open_streams(PyObject *module, PyObject *unused) {
     (void)module, (void)unused;
     return PyBool_FromLong(eryx_open_streams());
+}
+
+static PyObject *host_flush_streams(PyObject *module, PyObject *argument) {
+    (void)module;
+    return eryx_flush_streams(PyObject_IsTrue(argument) == 1);
 }
 
 static PyObject *host_open_reserve(PyObject *module, PyObject *unused) {
@@ -93,7 +119,10 @@ static PyMethodDef methods[] = {
      "Call a callback: its number, its parameters' names, a tuple or a dict of arguments."},
     {"take_call", eryx_take_call, METH_O, "What came of a finished call."},
     {"watch", host_watch, METH_O, "Whether to ask the host if the program shall end."},
-    {"raise_stop", host_raise_stop, METH_VARARGS, "What happens if it shall."},
+    {"use_stop", host_use_stop, METH_O, "The function that says what to raise if it shall."},
+    {"raise_stop", (PyCFunction)(void (*)(void))host_raise_stop, METH_FASTCALL,
+     "What happens if it shall."},
+    {"insist", host_insist, METH_NOARGS, "Have that happen once more, soon."},
     {"trace_begin", eryx_trace_begin, METH_O, "What the others answer to hear no more."},
     TRACE(line),
     TRACE(call),
@@ -108,6 +137,9 @@ static PyMethodDef methods[] = {
      "Let memory be used that is kept for telling that there is no more."},
     {"open_streams", host_open_streams, METH_NOARGS,
      "Connect descriptors 1 and 2 with the host's output again; whether they still were."},
+    {"flush_streams", host_flush_streams, METH_O,
+     "Flush them as CPython does at its end; false if something was lost. With true, it is not "
+     "the end."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -68,15 +68,27 @@ PyObject *eryx_trace_exception(PyObject *module, PyObject *const *arguments, Py_
 PyObject *eryx_trace_unwind(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 PyObject *eryx_trace_throw(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
-/* breaker.c: whether the host can ask the program to end, and asking soon. */
+/* breaker.c: whether the host can ask the program to end, asking soon, asking the
+   program again, and sending output when the call that wrote it is through. */
 void eryx_breaker_watch(bool watch);
 void eryx_breaker_hurry(void);
+void eryx_breaker_insist(void);
+/* Whether that is to come. */
+bool eryx_breaker_insists(void);
+void eryx_breaker_send(void);
 
 /* net.c: the built-in module `_eryx_net`. */
 PyObject *PyInit__eryx_net(void);
 
-/* streams.c: sends descriptors 1 and 2 to the output import. */
+/* streams.c: descriptors 1 and 2. */
 bool eryx_open_streams(void);
+
+/* flush.c: the program's own streams at its end, for that module. */
+PyObject *eryx_flush_streams(bool lasting);
+
+/* output.c: what goes to the output import, and sending what is gathered. */
+void eryx_write_output(int descriptor, const void *bytes, size_t length);
+void eryx_send_output(void);
 
 /* immortal.c: leaves no reference count that a run could change. */
 void eryx_make_all_immortal(void);

@@ -10,6 +10,9 @@
 
 #define NANOSECONDS 1000000000LL
 
+/* A wait while the program is to be asked once more to end. */
+#define SHORT 10000000ULL
+
 /* Operations that finished while nobody asked for them. */
 static uint32_t *told;
 static size_t told_count;
@@ -17,6 +20,10 @@ static size_t told_count;
 /* Waits; what has finished is kept until `eryx_take_told`. False: no memory. */
 static bool wait_and_keep(uint64_t nanoseconds) {
     eryx_runtime_waiting_list_operation_t finished;
+    eryx_send_output();
+    if (eryx_breaker_insists() && nanoseconds > SHORT) {
+        nanoseconds = SHORT;
+    }
     eryx_runtime_waiting_wait(nanoseconds, &finished);
     eryx_breaker_hurry();
     bool kept = true;

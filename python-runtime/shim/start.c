@@ -28,6 +28,8 @@ static void configure(PyConfig *config) {
     config->hash_seed = 0x65727978;
     config->install_signal_handlers = 0;
     config->write_bytecode = 0;
+    /* What a program has printed is with the host whenever that stops it. */
+    config->buffered_stdio = 0;
     config->module_search_paths_set = 1;
     check(PyWideStringList_Append(&config->module_search_paths, LIBRARY));
     check(PyConfig_SetString(config, &config->prefix, L"/usr"));

@@ -9,9 +9,6 @@
 #include <unistd.h>
 #include <wasi/api.h>
 
-/* The host refuses larger calls. */
-#define LARGEST_WRITE ((size_t)1 << 20)
-
 static bool is_open[3] = {false, true, true};
 
 bool eryx_open_streams(void) {
@@ -22,19 +19,6 @@ bool eryx_open_streams(void) {
 
 static bool is_stream(int descriptor) {
     return (descriptor == 1 || descriptor == 2) && is_open[descriptor];
-}
-
-static void write_stream(int descriptor, const void *bytes, size_t length) {
-    const uint8_t *next = bytes;
-    while (length > 0) {
-        size_t now = length < LARGEST_WRITE ? length : LARGEST_WRITE;
-        sandbox_list_u8_t list = {(uint8_t *)next, now};
-        eryx_runtime_output_write(descriptor == 1 ? ERYX_RUNTIME_OUTPUT_STREAM_STDOUT
-                                                  : ERYX_RUNTIME_OUTPUT_STREAM_STDERR,
-                                  &list);
-        next += now;
-        length -= now;
-    }
 }
 
 static int fail(__wasi_errno_t error) {
@@ -107,7 +91,7 @@ ssize_t writev(int descriptor, const struct iovec *parts, int count) {
     if (is_stream(descriptor)) {
         ssize_t total = 0;
         for (int i = 0; i < count; i++) {
-            write_stream(descriptor, parts[i].iov_base, parts[i].iov_len);
+            eryx_write_output(descriptor, parts[i].iov_base, parts[i].iov_len);
             total += (ssize_t)parts[i].iov_len;
         }
         return total;

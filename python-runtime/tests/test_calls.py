@@ -29,6 +29,7 @@ class Call(unittest.TestCase):
         host.take_call = None
         host.cancelled.clear()
         _eryx_calls._in_flight = 2
+        _eryx_calls._numbers.update({"a.b": 5, "f": 0})
 
     def start(self, index, names, arguments):
         if isinstance(arguments, tuple):
@@ -37,7 +38,7 @@ class Call(unittest.TestCase):
         return self.answers.pop(0) if self.answers else (VALUE, None)
 
     def call(self, *args, schema=SCHEMA, **kwargs):
-        function = _eryx_calls._function(5, "a.b", "doc", json.dumps(schema))
+        function = _eryx_calls._function("a.b", "doc", json.dumps(schema))
         return asyncio.run(function(*args, **kwargs))
 
     def test_arguments_are_bound_by_name(self):
@@ -68,7 +69,7 @@ class Call(unittest.TestCase):
         self.assertEqual(self.calls[0][1], {"to": "x", "from": 1, "a-b": 2})
 
     def test_signature(self):
-        function = _eryx_calls._function(0, "a.b", "doc", json.dumps(SCHEMA))
+        function = _eryx_calls._function("a.b", "doc", json.dumps(SCHEMA))
         self.assertEqual(
             str(inspect.signature(function)),
             "(city: str, unit: str | None = None, days: int = 3)",
@@ -86,7 +87,7 @@ class Call(unittest.TestCase):
     def test_further_calls_wait_for_their_turn(self):
         self.answers = [(PENDING, 1), (PENDING, 2), (PENDING, 3)]
         host.take_call = lambda operation: (VALUE, operation)
-        function = _eryx_calls._function(0, "f", "", json.dumps(SCHEMA))
+        function = _eryx_calls._function("f", "", json.dumps(SCHEMA))
         counts = []
 
         async def main():
@@ -108,7 +109,7 @@ class Call(unittest.TestCase):
 
     def test_a_cancelled_call_is_given_up(self):
         self.answers = [(PENDING, 8)]
-        function = _eryx_calls._function(0, "f", "", json.dumps(SCHEMA))
+        function = _eryx_calls._function("f", "", json.dumps(SCHEMA))
 
         async def main():
             await asyncio.wait_for(function("x"), 0.01)

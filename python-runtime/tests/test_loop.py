@@ -13,7 +13,7 @@ class Selector(unittest.TestCase):
     def setUp(self):
         host.waited.clear()
         host.finished[:] = [()] * 3
-        self.selector = _eryx_loop.HostSelector(None)
+        self.selector = _eryx_loop.HostSelector()
 
     def test_does_not_wait_when_there_is_work(self):
         self.selector.select(0)

@@ -2,7 +2,9 @@
 
 mod calls;
 mod dynamic;
+mod finite;
 mod json;
+mod names;
 mod request;
 mod set;
 mod typed;
@@ -32,7 +34,8 @@ pub type CallbackFuture<'a> =
 /// is over. If it panics, Python sees an exception.
 pub trait Callback: Send + Sync + 'static {
     /// The name in Python: an identifier, or several with dots between them,
-    /// which become namespaces: `db.users.find`.
+    /// which become namespaces: `db.users.find`. The first must not be built into
+    /// Python, as `open` and `print` are: the library needs those itself.
     fn name(&self) -> &str;
 
     /// What `help()` shows. Empty.
@@ -56,7 +59,9 @@ pub trait Callback: Send + Sync + 'static {
 #[non_exhaustive]
 pub struct CallbackArguments {
     /// An object: the arguments by parameter name. Integers are exact from
-    /// -2⁶³ to 2⁶⁴-1, floats to the last bit.
+    /// -2⁶³ to 2⁶⁴-1, floats to the last bit. Tuples are arrays, as lists are. What
+    /// JSON cannot hold (a dict whose keys are no `str`, infinity, a set) is a
+    /// `TypeError` in Python, and there is no call.
     pub json: Value,
     /// The arguments that are `bytes`. They do not appear in `json`.
     pub bytes: Vec<(String, Bytes)>,

@@ -1,4 +1,5 @@
 use super::Callback;
+use super::names::check_name;
 use crate::Error;
 use std::collections::HashSet;
 use std::fmt;
@@ -27,8 +28,8 @@ impl Callbacks {
     /// Checks names and schemas.
     ///
     /// # Errors
-    /// [`Error::Config`] if a name is no Python name or is there twice, if one
-    /// callback's name is another's namespace, or if a schema is not that of an
+    /// [`Error::Config`] if a name is no Python name, is a built-in one or is there
+    /// twice, if one callback's name is another's namespace, or if a schema is not that of an
     /// object.
     ///
     /// ```
@@ -109,29 +110,4 @@ impl fmt::Debug for Callbacks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.infos.iter().map(|info| &info.name)).finish()
     }
-}
-
-/// Python's keywords: no name can be one.
-const KEYWORDS: &[&str] = &[
-    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue",
-    "def", "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import",
-    "in", "is", "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while",
-    "with", "yield",
-];
-
-fn check_name(name: &str) -> Result<(), Error> {
-    let is_identifier = |part: &str| {
-        let mut letters = part.chars();
-        letters.next().is_some_and(|first| first == '_' || first.is_ascii_alphabetic())
-            && letters.all(|letter| letter == '_' || letter.is_ascii_alphanumeric())
-            && !part.starts_with("__")
-            && !KEYWORDS.contains(&part)
-    };
-    if name.split('.').all(is_identifier) {
-        return Ok(());
-    }
-    Err(Error::Config(format!(
-        "{name:?} cannot be a callback's name: it must be a Python identifier of ASCII letters, \
-         digits and underscores, or several with dots between them"
-    )))
 }

@@ -1,3 +1,4 @@
+use super::finite::check_finite;
 use super::{Callback, CallbackArguments, CallbackError, CallbackFuture, CallbackReply};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -38,7 +39,7 @@ use serde_json::Value;
 pub trait TypedCallback: Send + Sync + 'static {
     /// A struct whose fields are the parameters.
     type Arguments: DeserializeOwned + JsonSchema + Send;
-    /// What Python is answered.
+    /// What Python is answered. Numbers in it must be finite.
     type Reply: Serialize + Send;
 
     /// As [`Callback::name`].
@@ -80,7 +81,8 @@ impl<C: TypedCallback> Callback for C {
             let arguments = serde_json::from_value(arguments.json)
                 .map_err(|error| CallbackError::InvalidArguments(error.to_string()))?;
             let reply = self.call(arguments).await?;
-            serde_json::to_value(reply)
+            check_finite(&reply)
+                .and_then(|()| serde_json::to_value(reply))
                 .map(CallbackReply::Json)
                 .map_err(|error| CallbackError::InvalidReply(error.to_string()))
         })
