@@ -175,7 +175,8 @@ fn case_52_lists_that_cannot_be() {
     let error = with(&(line.clone() + &line));
     assert!(matches!(&error, PackageError::Twice(name) if name == "p/a"), "{error:?}");
     // Not compressed to less than a hundredth, so that the lines are what is refused.
-    let many: String = (0..20_001_u64).map(|n| format!("{},,\n", n.pow(3))).collect();
+    let lines: Vec<String> = (0..20_001_u64).map(|n| format!("{},,", n.pow(3))).collect();
+    let many = lines.join("\n");
     let error = with(&many);
     assert!(matches!(error, PackageError::TooMany(_)), "{error:?}");
     let later: (&str, &[u8]) = ("p-1.dist-info/WHEEL", b"Wheel-Version: 2.0\nTag: py3-none-any\n");

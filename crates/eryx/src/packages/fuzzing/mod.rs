@@ -81,7 +81,7 @@ fn collect(storage: &InMemoryStorage, folder: &str, files: &mut Files) {
         match entry.kind {
             FileKind::Directory => collect(storage, &format!("{path}/"), files),
             FileKind::File => drop(files.insert(path.clone(), storage.read(&path).unwrap())),
-            other => panic!("{path:?} is {other:?}"),
+            FileKind::Symlink => panic!("{path:?} is a link"),
         }
     }
 }

@@ -109,8 +109,8 @@ fn expected(entries: &[Entry]) -> Option<Files> {
     let plain = |entry: &&Entry| entry.kind.0 == EntryType::Regular && !entry.name.ends_with('/');
     let regular: Vec<&Entry> = named.filter(plain).collect();
     let inner = |entry: &&Entry| entry.name.split_once('/').map(|(_, name)| name.to_owned());
-    let names: Vec<String> = regular.iter().filter_map(inner).collect();
-    let layout = Layout::of(&names);
+    let inside: Vec<String> = regular.iter().filter_map(inner).collect();
+    let layout = Layout::of(&inside);
     let mut files = Files::from([("other/one.py".to_owned(), Vec::new())]);
     for entry in regular {
         let info = INFOS.iter().find(|(text, _)| text.as_bytes() == entry.content);

@@ -93,7 +93,7 @@ pub(super) fn check(input: &mut Input<'_>, room: u64) {
     let found = unpacked(crate::packages::wheel::unpack, &bytes, room);
     match found {
         Ok(found) => {
-            assert!(Some(&found) == expected.as_ref(), "{:?}: {:?}", found.keys(), wheel.zip)
+            assert!(Some(&found) == expected.as_ref(), "{:?}: {:?}", found.keys(), wheel.zip);
         }
         Err(error) => assert!(expected.is_none(), "{error:?}: {:?}", wheel.zip),
     }
@@ -155,10 +155,10 @@ impl Wheel {
             }
         }
         if self.lost {
-            text += &format!("p/lost,{},0\n", hash(b""));
+            text.extend(["p/lost,", &hash(b""), ",0\n"]);
         }
         if itself {
-            text += &format!("{RECORD},,\n");
+            text.extend([RECORD, ",,\n"]);
         }
         text
     }
