@@ -612,7 +612,7 @@ async fn few_files_of_the_host_can_be_open() {
         while True: files.append(open('/vol/a.txt'))\n\
         except OSError as e: print(errno.errorcode[e.errno], len(files))\n\
         print(open('/data/f', 'w').write('ok'))";
-    assert_eq!(printed(&sandbox, code).await, "EMFILE 128\n2\n");
+    assert_eq!(printed(&sandbox, code).await, "EMFILE 100\n2\n");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 /// How many files and directories may be open at a time.
 const MOST_HANDLES: usize = 1024;
 /// How many of them may be the host's, which the whole process has few of.
-const MOST_ON_HOST: usize = 128;
+const MOST_ON_HOST: usize = 100;
 /// How many streams may be open at a time: of each file one to read and one to write.
 const MOST_STREAMS: usize = 2 * MOST_HANDLES;
 

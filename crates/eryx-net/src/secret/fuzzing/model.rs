@@ -184,13 +184,13 @@ impl Request {
         };
         head += &framing;
         for (name, value) in self.fields.iter().map(|field| field.written(None)) {
-            head += &format!("\r\n{name}: {value}");
+            head.extend(["\r\n", &name, ": ", &value]);
         }
         if let Some(fault) = self.fault {
-            head += &format!("\r\n{fault}");
+            head.extend(["\r\n", fault]);
         }
         if let Some(length) = self.padding(head.len()) {
-            head += &format!("\r\nPad:{}", "x".repeat(length));
+            head.extend(["\r\nPad:", &"x".repeat(length)]);
         }
         format!("{head}\r\n\r\n{body}")
     }
@@ -331,7 +331,7 @@ impl Body {
                 chunks.push((input.pick(&["0", "00", "0;a=b"]).to_owned(), String::new()));
                 let mut wrong = false;
                 if input.byte() >= 250 {
-                    chunks[0].0 = input.pick(NO_SIZES).to_owned();
+                    input.pick(NO_SIZES).clone_into(&mut chunks[0].0);
                     wrong = true;
                 }
                 let count = input.byte() % 3;
@@ -349,10 +349,10 @@ impl Body {
                 let mut out = String::new();
                 for (size, chunk) in chunks {
                     let end = if chunk.is_empty() { "" } else { "\r\n" };
-                    out += &format!("{size}\r\n{chunk}{end}");
+                    out.extend([size, "\r\n", chunk, end]);
                 }
                 for line in trailer {
-                    out += &format!("{line}\r\n");
+                    out.extend([line, "\r\n"]);
                 }
                 out + "\r\n"
             }
@@ -373,7 +373,7 @@ impl Body {
 
     fn trailer(&self) -> String {
         let Self::Chunked { trailer, .. } = self else { return String::new() };
-        trailer.iter().map(|line| format!("{line}\n")).collect()
+        trailer.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
     }
 
     fn size(input: &mut Input<'_>, size: usize) -> String {

@@ -54,10 +54,9 @@ fn message(rest: &mut &[u8]) -> Message {
     }
     let end = memmem::find(rest, b"\r\n\r\n").expect("a head is sent whole");
     let head = take(rest, end + 4);
-    let mut lines = head[..end].split(|byte| *byte == b'\n').map(|line| match line {
-        [line @ .., b'\r'] => line,
-        line => line,
-    });
+    let mut lines = head[..end]
+        .split(|byte| *byte == b'\n')
+        .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let mut message = Message { request: lines.next().unwrap().to_vec(), ..Message::default() };
     let tunnel = message.request.starts_with(b"CONNECT ");
     let (mut length, mut chunked) = (0, false);
@@ -66,7 +65,7 @@ fn message(rest: &mut &[u8]) -> Message {
         let (name, value) = (&line[..colon], trimmed(&line[colon + 1..]));
         match name.to_ascii_lowercase().as_slice() {
             b"content-length" if !tunnel => {
-                length = String::from_utf8_lossy(value).parse().unwrap()
+                length = String::from_utf8_lossy(value).parse().unwrap();
             }
             b"transfer-encoding" => chunked = true,
             _ => message.fields.push((name.to_vec(), value.to_vec())),
