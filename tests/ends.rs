@@ -139,6 +139,8 @@ async fn cancelling_one_leaves_the_others_alone() {
 
 #[tokio::test]
 async fn case_07_fuel_ends_a_loop_at_the_same_count() {
+    // That its code must be compiled is no matter here.
+    sandbox().executor().load_metered().await.unwrap();
     let mut counts = Vec::new();
     for _ in 0..2 {
         let run = sandbox().prepare("x = 1\nprint('a')\nwhile True: pass");

@@ -1,7 +1,8 @@
 //! What was printed is with the host whenever and however a program is stopped.
 
-use crate::support::{run, sandbox, stdout, times_out, with};
-use eryx::{Error, ExecutionOutput, ResourceLimits};
+use crate::support::{current_thread, run, sandbox, stdout, times_out, with};
+use eryx::{Error, ExecutionOutput, OutputPolicy, ResourceLimits};
+use proptest::prelude::*;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -122,4 +123,61 @@ async fn another_stream_over_the_same_descriptor() {
     assert_eq!(run(code).await.stdout.as_bytes(), b"a\n\xe9\n");
     let code = "import io, sys\nsys.stdout = io.TextIOWrapper(sys.stdout.detach())\nprint('hi')";
     assert_eq!(stdout(code).await, "hi\n");
+}
+
+/// A program that writes so many bytes at a time to its streams, in one of several
+/// ways; and what that makes of each.
+fn writer(chunks: &[(bool, usize, usize)]) -> (String, [usize; 2]) {
+    let mut code = String::from("import os, sys\n");
+    let mut sizes = [0, 0];
+    for &(to_stderr, way, size) in chunks {
+        let (stream, descriptor) = if to_stderr { ("stderr", 2) } else { ("stdout", 1) };
+        code += &match way {
+            0 => format!("print('x' * {size}, end='', file=sys.{stream})\n"),
+            1 => format!("sys.{stream}.write('x' * {size})\n"),
+            2 => format!("sys.{stream}.buffer.write(b'x' * {size})\n"),
+            _ => format!("os.write({descriptor}, b'x' * {size})\n"),
+        };
+        sizes[usize::from(to_stderr)] += size;
+    }
+    (code + "None", sizes)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn limits_of_output_hold_however_it_is_written(
+        chunks in prop::collection::vec(
+            (any::<bool>(), 0..4_usize, prop_oneof![0..3_usize, 900..1200_usize, 4000..9000_usize]),
+            0..12,
+        ),
+        limit in prop_oneof![Just(0_usize), 1..3000_usize, 3000..30_000_usize],
+        stop in any::<bool>(),
+    ) {
+        let mut limits = ResourceLimits::default().with_output_bytes(limit as u64);
+        if stop {
+            limits = limits.with_output_policy(OutputPolicy::Stop);
+        }
+        let (code, sizes) = writer(&chunks);
+        let ended = current_thread().block_on(with(limits).execute(code));
+        let too_much = sizes.iter().any(|size| *size > limit);
+        let output = match ended {
+            Ok(output) if !(stop && too_much) => output,
+            Err(Error::Output(stopped)) if stop && too_much => {
+                let output = *stopped.output;
+                prop_assert!(output.stdout.len() <= limit && output.stderr.len() <= limit);
+                let full = [(output.truncated.stdout, &output.stdout), (output.truncated.stderr, &output.stderr)];
+                prop_assert!(full.iter().any(|(truncated, text)| *truncated && text.len() == limit));
+                return Ok(());
+            }
+            other => return Err(TestCaseError::fail(format!("{other:?}"))),
+        };
+        for (size, text, truncated) in [
+            (sizes[0], &output.stdout, output.truncated.stdout),
+            (sizes[1], &output.stderr, output.truncated.stderr),
+        ] {
+            prop_assert_eq!((text.len(), truncated), (size.min(limit), size > limit));
+        }
+    }
 }

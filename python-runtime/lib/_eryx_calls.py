@@ -124,6 +124,7 @@ _TYPES = {
     "boolean": bool,
     "array": list,
     "object": dict,
+    "bytes": bytes,
     "null": None,
 }
 
@@ -193,6 +194,10 @@ class _Parameters:
         return schema.get("default") if isinstance(schema, dict) else None
 
 
+def _is_byte(schema):
+    return isinstance(schema, dict) and schema.get("format") == "uint8"
+
+
 def _annotation(schema, unknown):
     if not isinstance(schema, dict):
         return unknown
@@ -200,7 +205,11 @@ def _annotation(schema, unknown):
         kinds = [_annotation(one, unknown) for one in schema["anyOf"]]
     else:
         kind = schema.get("type")
-        kinds = [_TYPES.get(one, unknown) for one in (kind if isinstance(kind, list) else [kind])]
+        kinds = kind if isinstance(kind, list) else [kind]
+        if "array" in kinds and _is_byte(schema.get("items")):
+            # What takes a list of bytes takes `bytes`, and that is what is meant.
+            kinds = ["bytes", *(one for one in kinds if one == "null")]
+        kinds = [_TYPES.get(one, unknown) for one in kinds]
     if not kinds or unknown in kinds:
         return unknown
     result = kinds[0]

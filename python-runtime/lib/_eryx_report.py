@@ -12,6 +12,10 @@ OUTER_FRAMES = INNER_FRAMES = 100
 LONGEST_CHAIN = 17
 MOST_NOTES = 100
 
+# All texts of an exception and those behind it may have so many times the bytes of
+# a traceback. The host takes no more.
+TIMES_A_TRACEBACK = 16
+
 # The interface's enum `link`.
 _UNCAUGHT, _CAUSE, _CONTEXT = range(3)
 
@@ -35,11 +39,24 @@ def describe(error, runner_globals, limit):
     return chain, "" if is_told else cut(before + text, limit)
 
 
+class _Room:
+    """How many bytes a text may have, and all that are to come."""
+
+    def __init__(self, limit):
+        self._each = limit
+        self._left = limit * TIMES_A_TRACEBACK
+
+    def text(self, text):
+        text = _text(text, min(self._each, self._left))
+        self._left -= len(text.encode())
+        return text
+
+
 def _safely(error, limit):
     try:
         return _describe(error, limit)
     except MemoryError:
-        kind = type(error).__qualname__
+        kind = _text(type(error).__qualname__, limit)
         return [(_UNCAUGHT, kind, "", [], [])], f"{kind}: (no memory was left to say more)\n"
     except BaseException:
         return plain(error, limit)
@@ -48,14 +65,15 @@ def _safely(error, limit):
 def plain(error, limit):
     """The same of an exception whose own class is in the way, or in a runner that
     the program has broken."""
-    kind = _text(type(error).__name__, limit)
+    room = _Room(limit)
+    kind = room.text(type(error).__name__)
     try:
-        message = _text(str(error), limit)
+        message = room.text(str(error))
     except BaseException:
         message = "<exception str() failed>"
     try:
         stack = traceback.extract_tb(BaseException.__traceback__.__get__(error))
-        frames, lines = _frames(stack, limit), stack.format()
+        frames, lines = _frames(stack, room), stack.format()
     except BaseException:
         frames, lines = [], []
     head = ["Traceback (most recent call last):\n"] if lines else []
@@ -85,20 +103,20 @@ def _ask_hook(error, tb, limit):
 def _describe(error, limit):
     report = traceback.TracebackException.from_exception(error, compact=True)
     _shorten(report, limit)
-    return list(_chain(report, limit)), _join(report.format(), limit)
+    return list(_chain(report, _Room(limit))), _join(report.format(), limit)
 
 
-def _chain(report, limit):
+def _chain(report, room):
     """The exception and those behind it, the nearest first."""
     link = _UNCAUGHT
     for _ in range(LONGEST_CHAIN):
         notes = report.__notes__ if isinstance(report.__notes__, (list, tuple)) else []
         yield (
             link,
-            _type_name(report._exc_type),
-            _text(report._str, limit),
-            _frames(report.stack, limit),
-            [_text(note, limit) for note in notes[:MOST_NOTES] if isinstance(note, str)],
+            room.text(_type_name(report._exc_type)),
+            room.text(report._str),
+            _frames(report.stack, room),
+            [room.text(note) for note in notes[:MOST_NOTES] if isinstance(note, str)],
         )
         if report.__cause__ is not None:
             link, report = _CAUSE, report.__cause__
@@ -115,8 +133,8 @@ def _text(text, limit):
 def _type_name(kind):
     name = kind.__qualname__
     if kind.__module__ in ("builtins", "__main__"):
-        return safe_text(name)
-    return safe_text(f"{kind.__module__}.{name}")
+        return name
+    return f"{kind.__module__}.{name}"
 
 
 def _without_runner(tb, runner_globals):
@@ -146,16 +164,16 @@ def _shorten(report, limit):
         todo += [one.__cause__, one.__context__, *(one.exceptions or ())]
 
 
-def _frames(stack, limit):
+def _frames(stack, room):
     frames = list(stack)
     if len(frames) > OUTER_FRAMES + INNER_FRAMES:
         frames = frames[:OUTER_FRAMES] + frames[-INNER_FRAMES:]
     return [
         (
-            _text(frame.filename, limit),
+            room.text(frame.filename),
             frame.lineno or 0,
-            _text(frame.name, limit),
-            _text(frame.line or "", limit),
+            room.text(frame.name),
+            room.text(frame.line or ""),
         )
         for frame in frames
     ]

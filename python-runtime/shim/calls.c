@@ -212,6 +212,27 @@ static attachment_t *lend(PyObject *list) {
 
 /* --- Calls -------------------------------------------------------------- */
 
+/* The host would end the program if it were handed much more than this. */
+static size_t argument_limit;
+
+void eryx_limit_arguments(size_t bytes) {
+    argument_limit = bytes;
+}
+
+/* What is said of arguments that are too large; NULL of those that are not. */
+static PyObject *too_large(size_t size, const eryx_runtime_callbacks_list_attachment_t *list) {
+    for (size_t i = 0; i < list->len; i++) {
+        size += list->ptr[i].name.len + list->ptr[i].bytes.len;
+    }
+    if (size <= argument_limit) {
+        return NULL;
+    }
+    PyObject *message = PyUnicode_FromFormat("the arguments have %zu bytes; %zu may be", size,
+                                             argument_limit);
+    return answer(CODE_FIRST_FAILURE + ERYX_RUNTIME_CALLBACKS_FAILURE_KIND_INVALID_ARGUMENTS,
+                  message);
+}
+
 static PyObject *start(uint32_t callback, PyObject *text, PyObject *list) {
     Py_ssize_t length;
     const char *json = PyUnicode_AsUTF8AndSize(text, &length);
@@ -222,6 +243,11 @@ static PyObject *start(uint32_t callback, PyObject *text, PyObject *list) {
     sandbox_list_u8_t lent_text = {(uint8_t *)json, (size_t)length};
     eryx_runtime_callbacks_list_attachment_t lent = {
         attachments, attachments ? (size_t)PyList_GET_SIZE(list) : 0};
+    PyObject *refused = too_large((size_t)length, &lent);
+    if (refused != NULL || PyErr_Occurred()) {
+        free(attachments);
+        return refused;
+    }
     eryx_runtime_callbacks_progress_t progress;
     failure_t failure;
     bool started = eryx_runtime_callbacks_start(callback, &lent_text, &lent, &progress, &failure);

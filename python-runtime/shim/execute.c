@@ -208,9 +208,17 @@ static bool copy_outcome(PyObject *answer, outcome_t *out) {
     }
 }
 
+#define LONGEST_UNFORESEEN 1000
+
 static PyObject *one_exception(PyObject *type, PyObject *message) {
     return Py_BuildValue("([(IOO[][])]N)", EXPORTS_ERYX_RUNTIME_EXECUTION_LINK_UNCAUGHT, type,
                          message, PyUnicode_FromFormat("%U: %U\n", type, message));
+}
+
+static PyObject *shortened(PyObject *text) {
+    PyObject *start = text ? PyUnicode_Substring(text, 0, LONGEST_UNFORESEEN) : NULL;
+    Py_XDECREF(text);
+    return start;
 }
 
 /* The guest library never raises of itself: a program has broken it, or memory has
@@ -218,7 +226,7 @@ static PyObject *one_exception(PyObject *type, PyObject *message) {
 static bool copy_unforeseen(outcome_t *out) {
     PyObject *error = PyErr_GetRaisedException();
     PyObject *type = PyUnicode_FromString(error ? Py_TYPE(error)->tp_name : "SystemError");
-    PyObject *message = error ? PyObject_Str(error) : NULL;
+    PyObject *message = error ? shortened(PyObject_Str(error)) : NULL;
     if (message == NULL) {
         PyErr_Clear();
         message = PyUnicode_FromString("");
@@ -246,6 +254,7 @@ static void free_program(program_t *program) {
 
 void exports_eryx_runtime_execution_execute(program_t *program, outcome_t *out) {
     eryx_open_reserve(false);
+    eryx_limit_arguments(program->argument_limit);
     PyObject *answer = call(program);
     free_program(program);
     bool copied = answer != NULL && copy_outcome(answer, out);

@@ -17,6 +17,7 @@ PyObject *eryx_compile(PyObject *module, PyObject *const *arguments, Py_ssize_t 
 
 /* calls.c: the host's callbacks, for that module. */
 PyObject *eryx_use_json(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+void eryx_limit_arguments(size_t bytes);
 PyObject *eryx_start_call(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 PyObject *eryx_take_call(PyObject *module, PyObject *operation);
 

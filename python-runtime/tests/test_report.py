@@ -99,6 +99,21 @@ class Describe(unittest.TestCase):
         self.assertTrue(kind.endswith("Broken"))
         self.assertEqual(message, "<exception str() failed>")
 
+    def test_all_texts_together_have_a_limit(self):
+        def fail():
+            error = ValueError("é" * 1000)
+            for _ in range(100):
+                error.add_note("x" * 1000)
+            raise error
+
+        ((_, _, message, _, notes),), text = _eryx_report.describe(caught(fail), {}, 1001)
+        self.assertEqual(message, "é" * 500)
+        self.assertEqual(notes[0], "x" * 1000)
+        told = sum(len(note) for note in notes)
+        self.assertLessEqual(told, 16 * 1001)
+        self.assertGreater(told, 13 * 1001)
+        self.assertLessEqual(len(text.encode()), 1001)
+
 
 if __name__ == "__main__":
     unittest.main()

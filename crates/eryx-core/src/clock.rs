@@ -9,12 +9,21 @@ const VIRTUAL_START: u64 = 1_577_836_800;
 /// By how much a look at the virtual clock advances it.
 const LOOK: u64 = 1000;
 
-/// A run's time: the host's, or one that only the run itself advances.
+/// Where the virtual clock stops, in nanoseconds: some 146 years later. Python counts
+/// in 63 bits.
+const VIRTUAL_END: u64 = 1 << 62;
+
+/// A run's time: the host's, or one that only the interpreter itself advances.
 #[derive(Debug, Clone)]
 pub(crate) enum Clock {
+    /// The start of the run.
     Real(Instant),
-    /// Nanoseconds since the start.
-    Virtual(Arc<AtomicU64>),
+    Virtual {
+        /// Nanoseconds since the start of the interpreter.
+        now: Arc<AtomicU64>,
+        /// The start of the run.
+        start: u64,
+    },
 }
 
 impl Clock {
@@ -23,14 +32,24 @@ impl Clock {
     }
 
     pub(crate) fn of_its_own() -> Self {
-        Self::Virtual(Arc::default())
+        Self::Virtual { now: Arc::default(), start: 0 }
     }
 
-    /// Time since the start.
+    /// A run starts.
+    pub(crate) fn begin(&mut self, started: Instant) {
+        match self {
+            Self::Real(start) => *start = started,
+            Self::Virtual { now, start } => *start = now.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Time since the start of the run.
     pub(crate) fn elapsed(&self) -> Duration {
         match self {
             Self::Real(start) => start.elapsed(),
-            Self::Virtual(now) => Duration::from_nanos(now.load(Ordering::Relaxed)),
+            Self::Virtual { now, start } => {
+                Duration::from_nanos(now.load(Ordering::Relaxed).saturating_sub(*start))
+            }
         }
     }
 
@@ -38,10 +57,25 @@ impl Clock {
     pub(crate) fn since_1970(&self) -> u64 {
         let time = match self {
             Self::Real(_) => SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
-            Self::Virtual(_) => Duration::from_secs(VIRTUAL_START) + self.elapsed(),
+            Self::Virtual { now, .. } => virtual_time(now.load(Ordering::Relaxed)),
         };
         u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
     }
+}
+
+/// Lets virtual time pass; false if there is not so much of it.
+pub(crate) fn pass(now: &AtomicU64, time: Duration) -> bool {
+    let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    let then = now.load(Ordering::Relaxed).saturating_add(time);
+    let is_there = then <= VIRTUAL_END;
+    if is_there {
+        now.store(then, Ordering::Relaxed);
+    }
+    is_there
+}
+
+fn virtual_time(nanoseconds: u64) -> Duration {
+    Duration::from_secs(VIRTUAL_START) + Duration::from_nanos(nanoseconds)
 }
 
 /// The virtual clock as WASI's.
@@ -60,7 +94,7 @@ impl HostWallClock for VirtualClock {
     }
 
     fn now(&self) -> Duration {
-        Duration::from_secs(VIRTUAL_START) + Duration::from_nanos(self.look())
+        virtual_time(self.look())
     }
 }
 

@@ -3,23 +3,36 @@
 use crate::body::Body;
 use crate::engine::PythonEngine;
 use crate::interpreter::{Interpreter, Poison, State};
-use crate::judge::{Cancelled, DeadlinePassed, judge};
+use crate::judge::{Early, judge};
 use crate::program::program;
 use crate::run::RunOptions;
 use crate::view::RuntimeView;
-use crate::{Error, ExecutionOutput};
+use crate::{Error, ExecutionOutput, PythonExecutor};
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wasmtime::{Store, UpdateDeadline};
 
-/// Runs `code` in an interpreter.
+/// Starts an interpreter for one run, within the run's own time.
+pub(crate) async fn start<T: RuntimeView>(
+    executor: &PythonExecutor<T>,
+    options: &RunOptions,
+    started: Instant,
+) -> Result<Interpreter<T>, Error> {
+    let limits = &options.limits;
+    let start = Interpreter::start(executor, limits, options.seed, false);
+    until(deadline(options, started), options.cancellation.as_ref(), start)
+        .await
+        .unwrap_or_else(|early| Err(before_the_start(early, options, started)))
+}
+
+/// Runs `code` in an interpreter. Its time counts from `started`.
 #[tracing::instrument(name = "run", level = "debug", skip_all)]
 pub(crate) async fn execute<T: RuntimeView>(
     interpreter: &mut Interpreter<T>,
     code: &str,
     options: &RunOptions,
+    started: Instant,
 ) -> Result<ExecutionOutput, Error> {
-    let started = Instant::now();
     options.limits.check()?;
     let program = {
         let executor = interpreter.executor().clone();
@@ -29,6 +42,7 @@ pub(crate) async fn execute<T: RuntimeView>(
         program(code, options, executor.extensions(), lasting, clock, seed)?
     };
     let ended = enter(interpreter, options, started, async |body| {
+        body.store.set_hostcall_fuel(options.limits.host_call_bytes());
         body.sandbox.eryx_runtime_execution().call_execute(&mut body.store, &program).await
     })
     .await?;
@@ -57,17 +71,30 @@ pub(crate) async fn enter<T: RuntimeView, R>(
         State::Closed => return Err(Error::Closed),
         State::Ready | State::Running => {}
     }
-    let limits = &options.limits;
+    if options.cancellation.as_ref().is_some_and(CancellationToken::is_cancelled) {
+        return Err(before_the_start(Early::Cancelled, options, started));
+    }
     let engine = engine(interpreter, options).await?;
-    // A deadline too far away to be counted is none.
-    let deadline = limits.timeout.and_then(|timeout| started.checked_add(timeout));
+    let deadline = deadline(options, started);
     interpreter.set_state(State::Running);
     let body = interpreter.body();
     body.store.data_mut().runtime().begin(options, started);
     watch(&mut body.store, deadline);
 
     let _ticking = engine.ticking();
-    Ok(until(deadline, options.cancellation.as_ref(), call(body)).await)
+    let ended = until(deadline, options.cancellation.as_ref(), call(body)).await;
+    Ok(ended.unwrap_or_else(|early| Err(early.into())))
+}
+
+/// When the run's time is over. A deadline too far away to be counted is none.
+fn deadline(options: &RunOptions, started: Instant) -> Option<Instant> {
+    options.limits.timeout.and_then(|timeout| started.checked_add(timeout))
+}
+
+/// A run that ended before the guest was entered for it.
+fn before_the_start(early: Early, options: &RunOptions, started: Instant) -> Error {
+    let output = ExecutionOutput { duration: started.elapsed(), ..ExecutionOutput::default() };
+    early.error(&options.limits, output)
 }
 
 /// The engine that drives the interpreter, after its fuel has been filled.
@@ -95,30 +122,30 @@ async fn engine<T: RuntimeView>(
 fn watch<T: RuntimeView>(store: &mut Store<T>, deadline: Option<Instant>) {
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |_| match deadline {
-        Some(deadline) if Instant::now() >= deadline => Err(DeadlinePassed.into()),
-        _ => Ok(UpdateDeadline::Yield(1)),
+        Some(deadline) if Instant::now() >= deadline => Err(Early::DeadlinePassed.into()),
+        // Tokio's own way. Another would keep the thread from looking at timers and
+        // sockets as long as it has guests to run.
+        _ => Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))),
     });
 }
 
-/// Waits for `call`, but no longer than it may take.
+/// Waits for `work`, but no longer than it may take.
 async fn until<R>(
     deadline: Option<Instant>,
     cancellation: Option<&CancellationToken>,
-    call: impl Future<Output = wasmtime::Result<R>>,
-) -> wasmtime::Result<R> {
+    work: impl Future<Output = R>,
+) -> Result<R, Early> {
     let timed = async {
         match deadline {
-            None => call.await,
-            Some(deadline) => tokio::time::timeout_at(deadline.into(), call)
+            None => Ok(work.await),
+            Some(deadline) => tokio::time::timeout_at(deadline.into(), work)
                 .await
-                .unwrap_or_else(|_| Err(DeadlinePassed.into())),
+                .map_err(|_| Early::DeadlinePassed),
         }
     };
     match cancellation {
         None => timed.await,
-        Some(token) => {
-            token.run_until_cancelled(timed).await.unwrap_or_else(|| Err(Cancelled.into()))
-        }
+        Some(token) => token.run_until_cancelled(timed).await.unwrap_or(Err(Early::Cancelled)),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::view::{RuntimeCtx, RuntimeView};
 use crate::{Error, MinimalState, ResourceLimits, RuntimeSource};
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use wasmtime::component::{InstancePre, Linker};
 
 /// A loaded runtime, ready to run programs. Cheap to clone.
@@ -35,7 +35,7 @@ struct Inner<T: RuntimeView> {
     idle: Idle<T>,
     /// The data of those.
     idle_state: NewState<T>,
-    compiling: Mutex<()>,
+    compiling: Arc<tokio::sync::Mutex<()>>,
     source: RuntimeSource,
     cache: CachePlace,
     extend: Extend<T>,
@@ -110,11 +110,29 @@ impl<T: RuntimeView> PythonExecutor<T> {
         &self.inner.plain
     }
 
-    /// The same runtime, compiled to count fuel. Takes seconds the first time.
+    /// Loads what runs whose [fuel](ResourceLimits::fuel) is counted need. The
+    /// first of them does so itself otherwise, in its own time: some milliseconds,
+    /// or some ten seconds of compiling when this machine has not done so before.
+    /// A run that ends meanwhile does not stop it.
+    ///
+    /// # Errors
+    /// As [`ExecutorBuilder::build`].
+    pub async fn load_metered(&self) -> Result<(), Error> {
+        self.metered().await.map(drop)
+    }
+
+    /// The same runtime, compiled to count fuel.
     pub(crate) async fn metered(&self) -> Result<&Linked<T>, Error> {
         if self.inner.metered.get().is_none() {
+            let one_compiles = Arc::clone(&self.inner.compiling).lock_owned().await;
             let executor = self.clone();
-            tokio::task::spawn_blocking(move || executor.inner.load_metered())
+            // Whoever waits here may give up; who comes next finds what it left.
+            let load = move || {
+                let loaded = executor.inner.load_metered();
+                drop(one_compiles);
+                loaded
+            };
+            tokio::task::spawn_blocking(load)
                 .await
                 .map_err(|error| Error::WasmEngine(error.into()))??;
         }
@@ -177,7 +195,6 @@ impl<T: RuntimeView> PythonExecutor<T> {
 
 impl<T: RuntimeView> Inner<T> {
     fn load_metered(&self) -> Result<(), Error> {
-        let _one_compiles = self.compiling.lock().unwrap_or_else(PoisonError::into_inner);
         if self.metered.get().is_none() {
             let engine = PythonEngine::metered(self.plain.engine.instances())?;
             let linked = Linked::new(
@@ -321,7 +338,7 @@ impl ExecutorBuilder {
             base: OnceLock::new(),
             idle: Idle::new(self.idle),
             idle_state: Arc::clone(&new_state),
-            compiling: Mutex::new(()),
+            compiling: Arc::default(),
             source: self.source,
             cache: self.cache,
             extend,

@@ -10,6 +10,7 @@ use crate::view::RuntimeView;
 use crate::{Error, ExecutionOutput, Omission, PythonExecutor};
 use futures_util::FutureExt;
 use std::fmt;
+use std::time::Instant;
 use wasmtime::Store;
 use wasmtime::component::WasmList;
 
@@ -110,7 +111,7 @@ impl<T: RuntimeView> Interpreter<T> {
         code: &str,
         options: &RunOptions,
     ) -> Result<ExecutionOutput, Error> {
-        enter::execute(self, code, options).await
+        enter::execute(self, code, options, Instant::now()).await
     }
 
     /// Saves the variables of `__main__` by value: of at most `limit` bytes, and

@@ -1,25 +1,40 @@
 //! How a run ended. The guest's own word counts only where it is about Python:
 //! an outcome that it returned.
 
-use crate::bindings::exports::eryx::runtime::execution::{Exception, Failure, Link, Outcome};
+use crate::bindings::exports::eryx::runtime::execution::{Outcome, Value};
 use crate::budget::OutputFull;
 use crate::engine::WASM_STACK;
-use crate::error::{ChainLink, ChainedException};
 use crate::limits::ResourceLimits;
+use crate::raised::raised;
+use crate::text::cut;
 use crate::view::RuntimeCtx;
-use crate::{Error, ExecutionOutput, Frame, PythonException, PythonValue, Stopped};
+use crate::{Error, ExecutionOutput, PythonValue, Stopped};
+use serde::de::IgnoredAny;
 use std::time::Duration;
 use wasmtime::Trap;
 
-/// The guest ran until its deadline.
-#[derive(Debug, thiserror::Error)]
-#[error("the deadline has passed")]
-pub(crate) struct DeadlinePassed;
+/// Why the host did not wait for the end.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+pub(crate) enum Early {
+    /// The time was over.
+    #[error("the deadline has passed")]
+    DeadlinePassed,
+    /// The embedder asked for the end.
+    #[error("the run was cancelled")]
+    Cancelled,
+}
 
-/// The embedder asked for the end.
-#[derive(Debug, thiserror::Error)]
-#[error("the run was cancelled")]
-pub(crate) struct Cancelled;
+impl Early {
+    pub(crate) fn error(self, limits: &ResourceLimits, output: ExecutionOutput) -> Error {
+        match self {
+            Self::DeadlinePassed => {
+                let limit = limits.timeout.unwrap_or(Duration::MAX);
+                Error::Timeout(Stopped::new(limit, output))
+            }
+            Self::Cancelled => Error::Cancelled(Stopped::new((), output)),
+        }
+    }
+}
 
 pub(crate) fn judge(
     ended: wasmtime::Result<Outcome>,
@@ -32,13 +47,9 @@ pub(crate) fn judge(
     match ended {
         Ok(Outcome::Finished(value)) => {
             if let Some(value) = value {
-                output.truncated.result = value.truncated;
-                let text = value.text;
-                output.result = Some(if value.json {
-                    PythonValue::Json(text)
-                } else {
-                    PythonValue::Repr(text)
-                });
+                let (value, truncated) = result(value, limits);
+                output.result = Some(value);
+                output.truncated.result = truncated;
             }
             Ok(output)
         }
@@ -46,9 +57,22 @@ pub(crate) fn judge(
             output.exit_status = status;
             Ok(output)
         }
-        Ok(Outcome::Raised(failure)) => Err(Error::Execution(Box::new(raised(failure, output)))),
+        Ok(Outcome::Raised(failure)) => {
+            Err(Error::Execution(Box::new(raised(failure, output, limits))))
+        }
         Err(error) => Err(stopped(error, runtime, output, limits)),
     }
+}
+
+/// The result as far as it may be kept, and whether it was cut. That it is JSON the
+/// guest says, and may not be so if it was tampered with.
+fn result(value: Value, limits: &ResourceLimits) -> (PythonValue, bool) {
+    let limit = usize::try_from(limits.result_bytes).unwrap_or(usize::MAX);
+    let is_too_long = value.text.len() > limit;
+    let text = cut(value.text, limit);
+    let is_json = value.json && !is_too_long && serde_json::from_str::<IgnoredAny>(&text).is_ok();
+    let kept = if is_json { PythonValue::Json(text) } else { PythonValue::Repr(text) };
+    (kept, value.truncated || is_too_long)
 }
 
 /// Why the host ended a call that is no program's.
@@ -68,12 +92,8 @@ fn stopped(
     output: ExecutionOutput,
     limits: &ResourceLimits,
 ) -> Error {
-    if error.is::<DeadlinePassed>() {
-        let limit = limits.timeout.unwrap_or(Duration::MAX);
-        return Error::Timeout(Stopped::new(limit, output));
-    }
-    if error.is::<Cancelled>() {
-        return Error::Cancelled(Stopped::new((), output));
+    if let Some(early) = error.downcast_ref::<Early>() {
+        return early.error(limits, output);
     }
     if error.is::<OutputFull>() {
         let limit = if output.truncated.stderr { limits.stderr_bytes } else { limits.stdout_bytes };
@@ -89,51 +109,9 @@ fn stopped(
             let limit = u64::try_from(WASM_STACK).unwrap_or(u64::MAX);
             Error::Stack(Stopped::new(limit, output))
         }
-        Some(_) if runtime.memory.was_refused() => {
+        Some(_) if runtime.memory.was_full() => {
             Error::Memory(Stopped::new(limits.memory_bytes, output))
         }
         _ => Error::Trap(Stopped::new(error, output)),
-    }
-}
-
-fn raised(failure: Failure, output: ExecutionOutput) -> PythonException {
-    let mut chain = failure.chain.into_iter();
-    // The guest library always names one; a guest that was tampered with may
-    // not.
-    let first = chain.next().map(chained);
-    let first = first.unwrap_or_else(|| ChainedException {
-        link: ChainLink::Cause,
-        type_name: "BaseException".into(),
-        message: String::new(),
-        frames: Vec::new(),
-        notes: Vec::new(),
-    });
-    PythonException {
-        type_name: first.type_name,
-        message: first.message,
-        frames: first.frames,
-        notes: first.notes,
-        chain: chain.map(chained).collect(),
-        traceback: failure.traceback,
-        output,
-    }
-}
-
-fn chained(one: Exception) -> ChainedException {
-    let frames = one.frames.into_iter().map(|frame| Frame {
-        filename: frame.filename,
-        line: frame.line,
-        function: frame.function,
-        source: frame.source,
-    });
-    ChainedException {
-        link: match one.link {
-            Link::Context => ChainLink::Context,
-            Link::Cause | Link::Uncaught => ChainLink::Cause,
-        },
-        type_name: one.type_name,
-        message: one.message,
-        frames: frames.collect(),
-        notes: one.notes,
     }
 }

@@ -51,6 +51,7 @@ mod memory;
 mod operations;
 mod output;
 mod program;
+mod raised;
 mod run;
 mod seed;
 mod snapshot;
@@ -70,6 +71,7 @@ pub mod __macros {
 }
 
 pub use artifact::CompileEvent;
+pub use bytes::Bytes;
 pub use cache::CacheFault;
 pub use callback::{
     Callback, CallbackArguments, CallbackError, CallbackFuture, CallbackReply, CallbackRequest,

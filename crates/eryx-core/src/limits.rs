@@ -1,8 +1,13 @@
 use crate::Error;
+use crate::interpreter::HOST_CALL_BYTES;
+use crate::raised::TIMES_A_TRACEBACK;
 use std::time::Duration;
 
 /// As deep as `serde_json` reads.
 const LARGEST_DEPTH: usize = 127;
+
+/// What the guest tells besides texts that have a limit: their places and lengths.
+const MORE_THAN_TEXTS: usize = 1 << 20;
 
 /// What one run may use. Every limit is on unless it is lifted.
 ///
@@ -58,7 +63,8 @@ pub struct ResourceLimits {
 pub struct CallbackLimits {
     /// Calls in all. 1000.
     pub calls: u64,
-    /// Calls under way at once; Python's further calls wait for their turn. 16.
+    /// Calls under way at once; Python's further calls wait for their turn. 0 would
+    /// let none through and counts as 1. 16.
     pub in_flight: usize,
     /// Wall time of a call. 10 s; `None` lifts the limit.
     pub timeout: Option<Duration>,
@@ -172,6 +178,15 @@ impl ResourceLimits {
         self
     }
 
+    /// Bytes that may cross from the guest in one call: what it may say by the other
+    /// limits.
+    pub(crate) fn host_call_bytes(&self) -> usize {
+        let wide = |bytes: u32| usize::try_from(bytes).unwrap_or(usize::MAX);
+        let exception = wide(self.traceback_bytes).saturating_mul(TIMES_A_TRACEBACK + 1);
+        let most = wide(self.result_bytes).max(exception).max(self.callbacks.argument_bytes);
+        most.saturating_add(MORE_THAN_TEXTS).max(HOST_CALL_BYTES)
+    }
+
     /// Refuses limits under which no program can run.
     pub(crate) fn check(&self) -> Result<(), Error> {
         if self.timeout == Some(Duration::ZERO) {
@@ -207,12 +222,15 @@ impl CallbackLimits {
         self
     }
 
-    /// Sets [`in_flight`](Self::in_flight); 0 would let none through and counts
-    /// as 1.
+    /// Sets [`in_flight`](Self::in_flight).
     #[must_use]
     pub fn with_in_flight(mut self, calls: usize) -> Self {
-        self.in_flight = calls.max(1);
+        self.in_flight = calls;
         self
+    }
+
+    pub(crate) fn most_in_flight(&self) -> usize {
+        self.in_flight.max(1)
     }
 
     /// Sets [`timeout`](Self::timeout).

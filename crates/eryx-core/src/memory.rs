@@ -7,18 +7,19 @@ pub struct MemoryTracker {
     now: u64,
     peak: u64,
     refused: bool,
+    full: bool,
 }
 
 impl MemoryTracker {
     pub(crate) fn new(limit: u64) -> Self {
-        Self { limit, now: 0, peak: 0, refused: false }
+        Self { limit, now: 0, peak: 0, refused: false, full: false }
     }
 
     /// Starts to count for a run. Memory that is there already stays.
     pub(crate) fn begin(&mut self, limit: u64) {
         self.limit = limit;
         self.peak = self.now;
-        self.refused = false;
+        (self.refused, self.full) = (false, false);
     }
 
     /// The memory that there is, in bytes.
@@ -46,6 +47,12 @@ impl MemoryTracker {
     pub fn was_refused(&self) -> bool {
         self.refused
     }
+
+    /// Whether it did so when it had most of what it may have. Asking for too much
+    /// at once is no sign that it cannot go on.
+    pub(crate) fn was_full(&self) -> bool {
+        self.full
+    }
 }
 
 impl ResourceLimiter for MemoryTracker {
@@ -58,6 +65,7 @@ impl ResourceLimiter for MemoryTracker {
         let wanted = u64::try_from(desired).unwrap_or(u64::MAX);
         if wanted > self.limit || maximum.is_some_and(|maximum| desired > maximum) {
             self.refused = true;
+            self.full |= self.now >= self.limit / 4 * 3;
             return Ok(false);
         }
         self.now = self.now.max(wanted);

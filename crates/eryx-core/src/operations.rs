@@ -1,12 +1,10 @@
+use crate::clock;
 use futures_util::FutureExt;
 use std::collections::{BTreeSet, HashMap};
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use tokio::task::{AbortHandle, JoinSet};
-
-/// Nanoseconds that nobody means to see the end of: some hundred years.
-const FOREVER: u64 = 1 << 62;
 
 /// The guest may not start more operations before others finish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -49,7 +47,8 @@ impl Operations {
         &mut self,
         work: impl Future<Output = ()> + Send + 'static,
     ) -> Result<u32, TooManyOperations> {
-        if self.running.len() >= self.limit {
+        // Those that wait for their turn to be told are under way for the guest.
+        if self.running.len() + self.early.len() >= self.limit {
             return Err(TooManyOperations { limit: self.limit });
         }
         self.last = self.last.wrapping_add(1);
@@ -90,11 +89,8 @@ impl Operations {
     pub(crate) async fn wait_in_order(&mut self, now: &AtomicU64, time: Duration) -> Vec<u32> {
         let oldest = self.running.keys().chain(&self.early).min().copied();
         let Some(oldest) = oldest else {
-            let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-            let then = now.load(Ordering::Relaxed).saturating_add(time);
-            now.store(then, Ordering::Relaxed);
             // Who waits for ever is left to the deadline.
-            if time >= FOREVER {
+            if !clock::pass(now, time) {
                 std::future::pending::<()>().await;
             }
             tokio::task::yield_now().await;

@@ -30,6 +30,7 @@ pub(crate) fn program(
                 .into(),
         ));
     }
+    let callbacks = &options.limits.callbacks;
     Ok(Program {
         source: source(code)?.to_owned(),
         filename: options.filename.clone(),
@@ -39,7 +40,8 @@ pub(crate) fn program(
         started: clock.since_1970(),
         environment: environment(&options.environment)?,
         callbacks: options.callbacks.infos().iter().map(description).collect(),
-        calls_in_flight: u32::try_from(options.limits.callbacks.in_flight).unwrap_or(u32::MAX),
+        calls_in_flight: u32::try_from(callbacks.most_in_flight()).unwrap_or(u32::MAX),
+        argument_limit: u32::try_from(callbacks.argument_bytes).unwrap_or(u32::MAX),
         extensions: extensions.to_vec(),
         trace: options.trace.as_ref().map_or(Events::empty(), events),
         lasting,

@@ -1,13 +1,13 @@
 use crate::callback::Callbacks;
+use crate::enter;
 use crate::execution::Execution;
-use crate::interpreter::Interpreter;
 use crate::limits::ResourceLimits;
 use crate::seed::Seed;
 use crate::stream::OutputRequest;
 use crate::trace::{TraceOptions, TraceRequest};
 use crate::view::RuntimeView;
 use crate::{Error, ExecutionOutput, PythonExecutor};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -194,9 +194,10 @@ impl<T: RuntimeView> ExecuteBuilder<T> {
     /// [`Error::FuelExhausted`], [`Error::Memory`], [`Error::Output`],
     /// [`Error::Stack`], [`Error::Cancelled`] or [`Error::Trap`] if it was stopped, [`Error::Config`] if the code or an option cannot be.
     pub async fn run(self) -> Result<ExecutionOutput, Error> {
-        let mut interpreter =
-            Interpreter::start(&self.executor, &self.options.limits, self.options.seed, false)
-                .await?;
-        interpreter.execute(&self.code, &self.options).await
+        let Self { executor, code, options } = self;
+        let started = Instant::now();
+        options.limits.check()?;
+        let mut interpreter = enter::start(&executor, &options, started).await?;
+        enter::execute(&mut interpreter, &code, &options, started).await
     }
 }

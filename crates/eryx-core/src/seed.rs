@@ -3,7 +3,11 @@ use std::fmt;
 /// What makes a run's chance and time the same each time.
 ///
 /// Two runs of the same code with the same seed, callbacks that answer the same
-/// and the same limits print the same and use the same fuel, on every machine.
+/// and the same limits print the same, are traced alike and use the same fuel, on
+/// every machine. Their clock starts in 2020, advances a microsecond at each look and
+/// by what the program sleeps, and goes on from run to run of an interpreter that
+/// lasts. Limits in wall time still are the host's: a run that reaches one ends
+/// wherever it is then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seed(pub u64);
 

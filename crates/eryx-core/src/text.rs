@@ -1,6 +1,16 @@
 use std::fmt;
 use std::ops::Deref;
 
+/// At most so many bytes of the text, whole characters only.
+pub(crate) fn cut(mut text: String, bytes: usize) -> String {
+    if text.len() > bytes {
+        text.truncate(text.floor_char_boundary(bytes));
+        // What was cut is not kept.
+        text.shrink_to_fit();
+    }
+    text
+}
+
 /// What a program printed: a `str` to use, with the very bytes at hand.
 ///
 /// Programs may print bytes that are no UTF-8. They appear as `U+FFFD` in the
@@ -87,5 +97,17 @@ impl PartialEq<&str> for OutputText {
 impl PartialEq<String> for OutputText {
     fn eq(&self, other: &String) -> bool {
         self.text == *other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cut;
+
+    #[test]
+    fn no_character_is_cut_in_two() {
+        for (bytes, kept) in [(0, ""), (1, "a"), (2, "a"), (3, "aé"), (4, "aéb"), (9, "aéb")] {
+            assert_eq!(cut("aéb".into(), bytes), kept, "{bytes}");
+        }
     }
 }

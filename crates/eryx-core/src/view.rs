@@ -87,9 +87,7 @@ impl RuntimeCtx {
         self.calls.begin(options.callbacks.clone(), limits.callbacks.clone(), traced);
         self.calls.set_in_order(self.seed.is_some());
         self.stop_at = limits.soft_timeout.and_then(|timeout| started.checked_add(timeout));
-        if let Clock::Real(start) = &mut self.clock {
-            *start = started;
-        }
+        self.clock.begin(started);
         self.tracer = options.trace.as_ref().map(|trace| {
             Tracer::new(trace.clone(), options.trace_listener.clone(), self.clock.clone())
         });
@@ -100,7 +98,7 @@ impl RuntimeCtx {
     /// interpreter is to have: start from this when you compose a store's data.
     pub fn wasi(&self) -> WasiCtxBuilder {
         let mut wasi = WasiCtxBuilder::new();
-        if let Clock::Virtual(now) = &self.clock {
+        if let Clock::Virtual { now, .. } = &self.clock {
             wasi.wall_clock(VirtualClock(Arc::clone(now)));
             wasi.monotonic_clock(VirtualClock(Arc::clone(now)));
         }
@@ -143,11 +141,15 @@ impl RuntimeCtx {
     }
 
     pub(crate) async fn wait(&mut self, time: Duration) -> Vec<u32> {
-        if let Clock::Virtual(now) = &self.clock {
-            return self.operations.wait_in_order(now, time).await;
-        }
         let left = self.stop_at.map(|stop| stop.saturating_duration_since(Instant::now()));
-        self.operations.wait(left.map_or(time, |left| left.min(time))).await
+        let Clock::Virtual { now, .. } = &self.clock else {
+            return self.operations.wait(left.map_or(time, |left| left.min(time))).await;
+        };
+        let wait = self.operations.wait_in_order(now, time);
+        match left {
+            None => wait.await,
+            Some(left) => tokio::time::timeout(left, wait).await.unwrap_or_default(),
+        }
     }
 
     /// Whether it is time for the program to end by itself; yes once.
@@ -241,6 +243,85 @@ impl RuntimeCtx {
                 trace: trace_cut,
             },
             ..ExecutionOutput::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use futures_util::FutureExt;
+    use proptest::prelude::*;
+
+    type Chunks = Vec<(bool, Vec<u8>)>;
+
+    fn chunks() -> impl Strategy<Value = Chunks> {
+        let chunk = prop_oneof![Just(0..1_usize), Just(1..4), Just(30..70)]
+            .prop_flat_map(|size| prop::collection::vec(any::<u8>(), size));
+        prop::collection::vec((any::<bool>(), chunk), 0..30)
+    }
+
+    /// What was written to a stream, up to the chunk that was one too many.
+    fn written(chunks: &[(bool, Vec<u8>)], to_stdout: bool) -> Vec<u8> {
+        let of_stream = chunks.iter().filter(|(stream, _)| *stream == to_stdout);
+        of_stream.flat_map(|(_, bytes)| bytes).copied().collect()
+    }
+
+    proptest! {
+        #[test]
+        fn output_is_kept_up_to_its_limit_however_it_is_cut(
+            chunks in chunks(),
+            (stdout, stderr) in (0..200_u64, 0..200_u64),
+            stop in any::<bool>(),
+        ) {
+            let mut options = RunOptions::default();
+            (options.limits.stdout_bytes, options.limits.stderr_bytes) = (stdout, stderr);
+            if stop {
+                options.limits.output_policy = OutputPolicy::Stop;
+            }
+            let (sender, mut listener) = mpsc::channel(chunks.len().max(1));
+            options.output = Some(sender);
+            let mut runtime = RuntimeCtx::new(&options.limits, None);
+            runtime.begin(&options, Instant::now());
+            let mut count = 0;
+            let mut is_full = false;
+            for (to_stdout, bytes) in &chunks {
+                let stream = if *to_stdout { OutputStream::Stdout } else { OutputStream::Stderr };
+                count += 1;
+                // There is room for all: nothing waits.
+                let kept = runtime.print(stream, bytes.clone()).now_or_never().unwrap();
+                is_full = kept.is_err();
+                if is_full {
+                    break;
+                }
+            }
+            let printed = &chunks[..count];
+            let output = runtime.take_output();
+            let mut over = false;
+            for (limit, kept, truncated, to_stdout) in [
+                (stdout, &output.stdout, output.truncated.stdout, true),
+                (stderr, &output.stderr, output.truncated.stderr, false),
+            ] {
+                let all = written(printed, to_stdout);
+                let room = usize::try_from(limit).unwrap().min(all.len());
+                prop_assert_eq!(kept.as_bytes(), &all[..room]);
+                prop_assert_eq!(truncated, all.len() > room);
+                over |= truncated;
+            }
+            // It is stopped at the first chunk that does not fit, and at no other.
+            prop_assert_eq!(is_full, stop && over);
+            drop(runtime);
+            let mut heard = [Vec::new(), Vec::new()];
+            while let Ok(request) = listener.try_recv() {
+                let stream = usize::from(request.stream == OutputStream::Stdout);
+                heard[stream].extend_from_slice(&request.bytes);
+            }
+            for to_stdout in [false, true] {
+                let all = written(printed, to_stdout);
+                prop_assert_eq!(&heard[usize::from(to_stdout)], &all);
+            }
         }
     }
 }

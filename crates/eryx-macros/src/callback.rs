@@ -1,4 +1,4 @@
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::Parser;
 use syn::{
@@ -7,7 +7,9 @@ use syn::{
 };
 
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
-    let function: ItemFn = syn::parse2(item)?;
+    let function: ItemFn = syn::parse2(item).map_err(|error| {
+        Error::new(error.span(), format!("`#[callback]` belongs on an `async fn`: {error}"))
+    })?;
     let options = Options::parse(arguments)?;
     check(&function)?;
     let parameters = parameters(&function)?;
@@ -123,10 +125,27 @@ impl Parameter {
 fn check(function: &ItemFn) -> Result<()> {
     let signature = &function.sig;
     if signature.asyncness.is_none() {
-        return Err(Error::new_spanned(signature.fn_token, "a callback is an `async fn`"));
+        return Err(Error::new_spanned(
+            signature.fn_token,
+            "a callback is an `async fn`: write `async` before `fn`",
+        ));
     }
     if !signature.generics.params.is_empty() {
-        return Err(Error::new_spanned(&signature.generics, "a callback cannot be generic"));
+        return Err(Error::new_spanned(
+            &signature.generics,
+            "a callback cannot be generic: Python calls it with values of known types",
+        ));
+    }
+    if let ReturnType::Type(_, kind) = &signature.output {
+        if is_impl(kind) {
+            return Err(Error::new_spanned(kind, "a callback names the type that it returns"));
+        }
+        if let Some(reference) = reference(kind.to_token_stream(), true) {
+            return Err(Error::new_spanned(
+                reference,
+                "a callback returns what it owns: a `String` or another type that is not borrowed",
+            ));
+        }
     }
     Ok(())
 }
@@ -134,14 +153,20 @@ fn check(function: &ItemFn) -> Result<()> {
 fn parameters(function: &ItemFn) -> Result<Vec<Parameter>> {
     let parameters = function.sig.inputs.iter().map(|input| {
         let FnArg::Typed(input) = input else {
-            return Err(Error::new_spanned(input, "a callback has no `self`"));
+            return Err(Error::new_spanned(
+                input,
+                "a callback has no `self`: implement `TypedCallback` for a type with state",
+            ));
         };
         let Pat::Ident(pattern) = &*input.pat else {
             return Err(Error::new_spanned(&input.pat, "a callback's parameters are plain names"));
         };
-        if let Type::Reference(kind) = &*input.ty {
+        if is_impl(&input.ty) {
+            return Err(Error::new_spanned(&input.ty, "a callback names its parameters' types"));
+        }
+        if let Some(reference) = reference(input.ty.to_token_stream(), false) {
             return Err(Error::new_spanned(
-                kind,
+                reference,
                 "a callback owns its arguments: take a `String` \
                 or another type that is not borrowed",
             ));
@@ -154,6 +179,33 @@ fn parameters(function: &ItemFn) -> Result<Vec<Parameter>> {
         })
     });
     parameters.collect()
+}
+
+fn is_impl(kind: &Type) -> bool {
+    matches!(kind, Type::ImplTrait(_))
+}
+
+/// The `&` of a type that borrows, wherever it is in it; if it `may_last`, one with
+/// a lifetime of its own is none.
+fn reference(kind: TokenStream, may_last: bool) -> Option<TokenTree> {
+    let mut tokens = kind.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        match &token {
+            TokenTree::Punct(sign) if sign.as_char() == '&' => {
+                let is_lifetime = |next: &TokenTree| matches!(next, TokenTree::Punct(sign) if sign.as_char() == '\'');
+                if !(may_last && tokens.peek().is_some_and(is_lifetime)) {
+                    return Some(token);
+                }
+            }
+            TokenTree::Group(group) => {
+                if let Some(found) = reference(group.stream(), may_last) {
+                    return Some(found);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 /// What is answered, and whether the function can fail.
@@ -188,4 +240,48 @@ fn documentation(attributes: &[Attribute]) -> String {
         is_doc.then(|| text.strip_prefix(' ').unwrap_or(&text).to_owned())
     });
     lines.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    fn refused(arguments: &str, item: &str) -> String {
+        let (arguments, item) = (arguments.parse().unwrap(), item.parse().unwrap());
+        match expand(arguments, item) {
+            Ok(code) => panic!("it was taken: {code}"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_says_what_could() {
+        for (item, says) in [
+            ("struct A;", "belongs on an `async fn`"),
+            ("fn f() {}", "write `async`"),
+            ("async fn f<T>(a: T) {}", "cannot be generic"),
+            ("async fn f(&self) {}", "implement `TypedCallback`"),
+            ("async fn f((a, b): (u8, u8)) {}", "plain names"),
+            ("async fn f(a: &str) {}", "take a `String`"),
+            ("async fn f(a: Option<&str>) {}", "take a `String`"),
+            ("async fn f(a: &'static str) {}", "take a `String`"),
+            ("async fn f(a: (u8, Vec<&[u8]>)) {}", "take a `String`"),
+            ("async fn f(a: impl Into<String>) {}", "names its parameters"),
+            ("async fn f() -> impl Send {}", "names the type"),
+            ("async fn f() -> Option<&str> {}", "returns what it owns"),
+        ] {
+            let error = refused("", item);
+            assert!(error.contains(says), "{item}: {error}");
+        }
+        assert!(refused("names = \"a\"", "async fn f() {}").contains("expected `name = "));
+        assert!(refused("name = a", "async fn f() {}").contains("string literal"));
+    }
+
+    #[test]
+    fn what_lives_for_ever_can_be_returned() {
+        let item = "async fn f() -> &'static str { \"a\" }".parse().unwrap();
+        expand(TokenStream::new(), item).unwrap();
+    }
 }

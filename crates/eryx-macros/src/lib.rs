@@ -12,7 +12,8 @@ use proc_macro::TokenStream;
 /// of parameters count too. Parameters of type `Option` may be left out.
 ///
 /// The function returns a value that serde can write, or a `Result` of one whose
-/// error becomes a `CallbackError`.
+/// error becomes a `CallbackError`. Python's `bytes` are parameters of the type
+/// `Bytes` or `Vec<u8>`, and what is returned as `Bytes` arrives as `bytes`.
 ///
 /// ```
 /// use eryx::{CallbackError, callback};
@@ -32,6 +33,29 @@ use proc_macro::TokenStream;
 ///
 /// let sandbox = eryx::Sandbox::embedded().callback(forecast);
 /// # let _ = sandbox;
+/// ```
+///
+/// What is no such function does not compile, and the compiler says why.
+///
+/// ```compile_fail
+/// #[eryx::callback] // "write `async` before `fn`"
+/// fn forecast(city: String) -> f64 {
+///     20.0
+/// }
+/// ```
+///
+/// ```compile_fail
+/// #[eryx::callback] // "take a `String` or another type that is not borrowed"
+/// async fn forecast(city: &str) -> f64 {
+///     20.0
+/// }
+/// ```
+///
+/// ```compile_fail
+/// #[eryx::callback] // "a callback cannot be generic"
+/// async fn forecast<C: ToString>(city: C) -> f64 {
+///     20.0
+/// }
 /// ```
 ///
 /// | argument | meaning | default |

@@ -28,7 +28,7 @@ pub use builder::SandboxBuilder;
 #[doc(hidden)]
 pub use eryx_core::__macros;
 pub use eryx_core::{
-    CacheFault, Callback, CallbackArguments, CallbackError, CallbackFuture, CallbackLimits,
+    Bytes, CacheFault, Callback, CallbackArguments, CallbackError, CallbackFuture, CallbackLimits,
     CallbackReply, CallbackRequest, Callbacks, CancellationToken, ChainLink, ChainedException,
     CompileEvent, DynamicCallback, Error, ExecuteBuilder, Execution, ExecutionOutput,
     ExecutorBuilder, Frame, HostCallbackInfo, Image, Interpreter, MAX_SOURCE_SIZE, MemoryTracker,

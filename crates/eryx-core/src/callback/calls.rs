@@ -172,6 +172,8 @@ impl Calls {
     fn ended(&mut self, pending: Pending, (answer, duration): (Answer, Duration)) -> Answer {
         if self.traced {
             let Pending { call, name, .. } = pending;
+            // Where chance has no part, no time passes in a call.
+            let duration = if self.in_order { Duration::ZERO } else { duration };
             let kind = TraceKind::CallbackEnd { call, duration, failed: answer.is_err() };
             self.log.push((kind, name.to_string()));
         }
@@ -190,7 +192,7 @@ impl Calls {
     }
 
     fn charge(&mut self) -> Result<(), CallbackError> {
-        let CallbackLimits { calls, in_flight, .. } = self.limits;
+        let (calls, in_flight) = (self.limits.calls, self.limits.most_in_flight());
         if self.made >= calls {
             return Err(CallbackError::Limit(format!(
                 "the run has made {calls} calls, which is all it may"

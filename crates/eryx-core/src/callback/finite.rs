@@ -1,13 +1,15 @@
 //! JSON has no infinity and no NaN: `serde_json` makes `null` of them.
 
+use bytes::Bytes;
 use serde::ser::{
     Error as _, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant,
     SerializeTuple, SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 use serde_json::Error;
 
-/// Refuses values with numbers that JSON cannot hold.
-pub(super) fn check_finite(value: &impl Serialize) -> Result<(), Error> {
+/// Refuses values with numbers that JSON cannot hold. Answers with the bytes of one
+/// that is nothing but bytes.
+pub(super) fn check_finite(value: &impl Serialize) -> Result<Option<Bytes>, Error> {
     value.serialize(Finite)
 }
 
@@ -17,8 +19,8 @@ struct Finite;
 
 macro_rules! is_fine {
     ($($function:ident($($kind:ty),*))*) => {
-        $(fn $function(self, $(_: $kind),*) -> Result<(), Error> {
-            Ok(())
+        $(fn $function(self, $(_: $kind),*) -> Result<Option<Bytes>, Error> {
+            Ok(None)
         })*
     };
 }
@@ -29,7 +31,7 @@ macro_rules! looks_within {
             self,
             $(_: $kind,)*
             value: &T,
-        ) -> Result<(), Error> {
+        ) -> Result<Option<Bytes>, Error> {
             value.serialize(self)
         })*
     };
@@ -44,7 +46,7 @@ macro_rules! has_parts {
 }
 
 impl Serializer for Finite {
-    type Ok = ();
+    type Ok = Option<Bytes>;
     type Error = Error;
     type SerializeSeq = Self;
     type SerializeTuple = Self;
@@ -54,22 +56,26 @@ impl Serializer for Finite {
     type SerializeStruct = Self;
     type SerializeStructVariant = Self;
 
-    fn serialize_f32(self, number: f32) -> Result<(), Error> {
+    fn serialize_f32(self, number: f32) -> Result<Option<Bytes>, Error> {
         self.serialize_f64(number.into())
     }
 
-    fn serialize_f64(self, number: f64) -> Result<(), Error> {
+    fn serialize_f64(self, number: f64) -> Result<Option<Bytes>, Error> {
         if number.is_finite() {
-            return Ok(());
+            return Ok(None);
         }
         Err(Error::custom(format_args!("a reply has the number {number}, which JSON cannot hold")))
+    }
+
+    fn serialize_bytes(self, bytes: &[u8]) -> Result<Option<Bytes>, Error> {
+        Ok(Some(Bytes::copy_from_slice(bytes)))
     }
 
     is_fine! {
         serialize_bool(bool) serialize_i8(i8) serialize_i16(i16) serialize_i32(i32)
         serialize_i64(i64) serialize_i128(i128) serialize_u8(u8) serialize_u16(u16)
         serialize_u32(u32) serialize_u64(u64) serialize_u128(u128) serialize_char(char)
-        serialize_str(&str) serialize_bytes(&[u8]) serialize_none() serialize_unit()
+        serialize_str(&str) serialize_none() serialize_unit()
         serialize_unit_struct(&'static str)
         serialize_unit_variant(&'static str, u32, &'static str)
     }
@@ -91,7 +97,7 @@ impl Serializer for Finite {
 macro_rules! looks_at_parts {
     ($($part:ident $function:ident($($name:ty)?))*) => {
         $(impl $part for Finite {
-            type Ok = ();
+            type Ok = Option<Bytes>;
             type Error = Error;
 
             fn $function<T: Serialize + ?Sized>(
@@ -99,11 +105,11 @@ macro_rules! looks_at_parts {
                 $(_: $name,)?
                 value: &T,
             ) -> Result<(), Error> {
-                value.serialize(*self)
+                value.serialize(*self).map(drop)
             }
 
-            fn end(self) -> Result<(), Error> {
-                Ok(())
+            fn end(self) -> Result<Option<Bytes>, Error> {
+                Ok(None)
             }
         })*
     };
@@ -119,7 +125,7 @@ looks_at_parts! {
 }
 
 impl SerializeMap for Finite {
-    type Ok = ();
+    type Ok = Option<Bytes>;
     type Error = Error;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, _: &T) -> Result<(), Error> {
@@ -127,17 +133,19 @@ impl SerializeMap for Finite {
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        value.serialize(*self)
+        value.serialize(*self).map(drop)
     }
 
-    fn end(self) -> Result<(), Error> {
-        Ok(())
+    fn end(self) -> Result<Option<Bytes>, Error> {
+        Ok(None)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::check_finite;
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
     use std::collections::BTreeMap;
 
     #[derive(serde::Serialize)]
@@ -161,5 +169,15 @@ mod tests {
             assert!(check_finite(&vec![0.0, number]).is_err());
         }
         assert!(check_finite(&Reply::One(f32::INFINITY)).is_err());
+    }
+
+    #[test]
+    fn what_is_nothing_but_bytes_is_told() {
+        let bytes = Bytes::from_static(b"a\xff");
+        assert_eq!(check_finite(&bytes).unwrap(), Some(bytes.clone()));
+        assert_eq!(check_finite(&Some(&bytes)).unwrap(), Some(bytes.clone()));
+        assert_eq!(check_finite(&Some(Bytes::new())).unwrap(), Some(Bytes::new()));
+        assert_eq!(check_finite(&None::<Bytes>).unwrap(), None);
+        assert_eq!(check_finite(&vec![bytes]).unwrap(), None);
     }
 }

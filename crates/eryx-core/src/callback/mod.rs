@@ -1,5 +1,6 @@
 //! Functions of the host that Python can call.
 
+mod arguments;
 mod calls;
 mod dynamic;
 mod finite;

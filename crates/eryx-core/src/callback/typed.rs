@@ -1,3 +1,4 @@
+use super::arguments;
 use super::finite::check_finite;
 use super::{Callback, CallbackArguments, CallbackError, CallbackFuture, CallbackReply};
 use schemars::JsonSchema;
@@ -37,9 +38,12 @@ use serde_json::Value;
 ///
 /// In Python it is `await length(x, y=0.0)`.
 pub trait TypedCallback: Send + Sync + 'static {
-    /// A struct whose fields are the parameters.
+    /// A struct whose fields are the parameters. What Python passes as `bytes` goes
+    /// to fields of the type [`Bytes`](crate::Bytes) or `Vec<u8>`.
     type Arguments: DeserializeOwned + JsonSchema + Send;
-    /// What Python is answered. Numbers in it must be finite.
+    /// What Python is answered: as `bytes` if it is [`Bytes`](crate::Bytes), which
+    /// `Vec<u8>` and bytes within other values are not, else as its JSON. Numbers in
+    /// it must be finite.
     type Reply: Serialize + Send;
 
     /// As [`Callback::name`].
@@ -73,18 +77,15 @@ impl<C: TypedCallback> Callback for C {
 
     fn invoke(&self, arguments: CallbackArguments) -> CallbackFuture<'_> {
         Box::pin(async move {
-            if let Some((name, _)) = arguments.bytes.first() {
-                return Err(CallbackError::InvalidArguments(format!(
-                    "the argument {name} is bytes, which this callback does not take"
-                )));
-            }
-            let arguments = serde_json::from_value(arguments.json)
+            let arguments = arguments::read(arguments)
                 .map_err(|error| CallbackError::InvalidArguments(error.to_string()))?;
             let reply = self.call(arguments).await?;
-            check_finite(&reply)
-                .and_then(|()| serde_json::to_value(reply))
-                .map(CallbackReply::Json)
-                .map_err(|error| CallbackError::InvalidReply(error.to_string()))
+            match check_finite(&reply) {
+                Ok(Some(bytes)) => Ok(CallbackReply::Bytes(bytes)),
+                Ok(None) => serde_json::to_value(reply).map(CallbackReply::Json),
+                Err(error) => Err(error),
+            }
+            .map_err(|error| CallbackError::InvalidReply(error.to_string()))
         })
     }
 }

@@ -100,7 +100,7 @@ pub enum TraceKind {
     CallbackEnd {
         /// Which call it was.
         call: u64,
-        /// How long it took.
+        /// How long it took. Nothing in a run with a [`Seed`](crate::Seed).
         duration: Duration,
         /// Whether the answer was an error.
         failed: bool,

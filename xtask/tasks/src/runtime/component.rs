@@ -3,6 +3,7 @@
 
 use super::lasting;
 use super::link::module;
+use super::pieces;
 use crate::key::Key;
 use crate::workshop::{Made, Step, Workshop};
 use anyhow::{Context, Result, ensure};
@@ -34,11 +35,14 @@ pub(crate) fn build(shop: &mut Workshop, repository: &Path, linked: &Made) -> Re
         .key(linked.key)
         .tree(&repository.join("wit"))?
         .text(include_str!("component.rs"))
+        .text(include_str!("pieces.rs"))
         .text(include_str!("../../../../Cargo.lock"))
         .done();
     shop.step(STEP, key, |folder, meter| {
         let path = module(linked);
-        let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let mut bytes =
+            fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        pieces::call_functions(&mut bytes)?;
         lasting::only_memory(&bytes)?;
         let frozen = freeze(&bytes)?;
         meter.set(0.8);

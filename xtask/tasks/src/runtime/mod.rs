@@ -13,6 +13,7 @@ mod lock;
 mod make;
 mod manifest;
 mod native;
+mod pieces;
 mod sources;
 mod texts;
 mod wheels;

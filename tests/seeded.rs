@@ -1,0 +1,186 @@
+//! With a seed, the same program is the same each time: what it prints, what is
+//! traced of it, how much fuel it takes.
+
+use crate::support::{PROMISE, in_time, repository, sandbox};
+use eryx::{
+    DynamicCallback, Error, ExecutionOutput, ExecutorBuilder, MinimalState, PythonEngine,
+    PythonExecutor, ResourceLimits, RunOptions, RuntimeSource, RuntimeView, Sandbox, Seed, State,
+    TraceKind, TraceOptions,
+};
+use std::process::Command;
+use std::time::Duration;
+
+const CHANCE: &str = r#"
+import asyncio, os, random, secrets, tempfile, time, uuid, datetime
+print(random.random(), secrets.token_hex(), uuid.uuid1(), uuid.uuid4(), os.urandom(5))
+print(time.time(), time.monotonic(), time.perf_counter(), time.process_time(), time.localtime())
+print(datetime.datetime.now(), hash("text"), id(object()), [{"a", "b"}, object()])
+time.sleep(0.5)
+async def ask(n):
+    await asyncio.sleep(random.random())
+    return await roll(n)
+print([await task for task in asyncio.as_completed([ask(n) for n in range(8)])])
+print(time.time(), time.monotonic())
+"#;
+
+/// The later it was asked, the sooner it answers.
+fn roll() -> DynamicCallback {
+    DynamicCallback::new("roll", |arguments| async move {
+        let n = arguments.json["n"].as_u64().unwrap();
+        tokio::time::sleep(Duration::from_millis(40 - 5 * n)).await;
+        Ok(serde_json::json!(n))
+    })
+    .parameter("n", serde_json::json!({ "type": "integer" }), true)
+}
+
+/// All that must be the same.
+fn told(output: &ExecutionOutput) -> String {
+    let ExecutionOutput { stdout, fuel_consumed, trace, peak_memory_bytes, .. } = output;
+    let trace: Vec<_> = trace.iter().map(|event| format!("{event:?}\n")).collect();
+    format!("{stdout}{fuel_consumed:?} {peak_memory_bytes}\n{}", trace.concat())
+}
+
+async fn chance<T: RuntimeView>(executor: &PythonExecutor<T>, seed: u64) -> String {
+    let callbacks = eryx::Callbacks::new([std::sync::Arc::new(roll()) as _]).unwrap();
+    let run = executor.execute(CHANCE).with_callbacks(&callbacks).with_seed(seed);
+    let run = run.with_fuel_limit(u64::MAX).with_trace(TraceOptions::default());
+    told(&run.run().await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_executors_tell_the_same() {
+    let source = RuntimeSource::from_file(repository().join("target/runtime/runtime.wasm"));
+    let engine = PythonEngine::with_instances(5).unwrap();
+    let other = ExecutorBuilder::new(source.unwrap()).engine(engine).build(MinimalState::new);
+    let one = chance(sandbox().executor(), 7).await;
+    assert!(one.contains("2020-01-01") && one.contains("CallbackStart"), "{one}");
+    assert_eq!(one, chance(sandbox().executor(), 7).await);
+    assert_eq!(one.lines().next(), chance(&other.unwrap(), 7).await.lines().next());
+    assert_ne!(one, chance(sandbox().executor(), 8).await);
+}
+
+/// Set in the process that only tells.
+const TELLS: &str = "ERYX_TEST_TELLS";
+
+#[test]
+fn two_processes_tell_the_same() {
+    if std::env::var_os(TELLS).is_some() {
+        let one = crate::support::two_workers().block_on(chance(sandbox().executor(), 7));
+        return std::fs::write(std::env::var_os(TELLS).unwrap(), one).unwrap();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let tell = |name: &str| {
+        let file = folder.path().join(name);
+        let status = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "seeded::two_processes_tell_the_same"])
+            .env(TELLS, &file)
+            .output()
+            .unwrap();
+        assert!(status.status.success(), "{status:?}");
+        std::fs::read_to_string(file).unwrap()
+    };
+    let one = tell("one");
+    assert!(one.len() > 1000);
+    assert_eq!(one, tell("two"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_time_passes_in_a_call() {
+    let sandbox = Sandbox::embedded().callback(roll()).build().unwrap();
+    let run = sandbox.prepare("await roll(0)").with_seed(1).with_trace(TraceOptions::default());
+    let output = run.run().await.unwrap();
+    let ends: Vec<_> = output
+        .trace
+        .iter()
+        .filter_map(|event| match event.kind {
+            TraceKind::CallbackEnd { duration, failed, .. } => Some((duration, failed)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(ends, [(Duration::ZERO, false)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_that_are_refused_are_the_same_each_time() {
+    // Whether the second call has ended before the first is up to chance.
+    let mut limits = ResourceLimits::default();
+    limits.operations = 2;
+    let sandbox = Sandbox::embedded().callback(roll()).limits(limits).build().unwrap();
+    let code = "import asyncio\nfrom itertools import count\nasync def two(n):\n    \
+                first, second = asyncio.create_task(roll(n)), asyncio.create_task(roll(7))\n    \
+                await first\n    try:\n        return [await roll(0), await second]\n    \
+                except CallbackError as error:\n        return error.kind\n\
+                print([await two(n) for n in range(8)])";
+    let mut seen = Vec::new();
+    for _ in 0..5 {
+        seen.push(sandbox.prepare(code).with_seed(1).run().await.unwrap().stdout);
+    }
+    assert!(seen.iter().all(|one| *one == seen[0]), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_program_that_waits_can_be_asked_to_end() {
+    let soft = Duration::from_millis(200);
+    let limits = ResourceLimits::default().with_soft_timeout(soft);
+    let never = DynamicCallback::new("never", |_| async {
+        std::future::pending::<()>().await;
+        Ok(serde_json::Value::Null)
+    });
+    let sandbox = Sandbox::embedded().callback(never).limits(limits).build().unwrap();
+    for code in [
+        "def wait():\n    while True: pass\nwait()",
+        "import asyncio\nasync def wait():\n    await never()\nawait wait()",
+        "import asyncio\nasync def wait():\n    await asyncio.Event().wait()\nawait wait()",
+        "import time\ndef wait():\n    time.sleep(9 * 10**9)\nwait()",
+        "import time\ndef wait():\n    while True: time.sleep(10)\nwait()",
+    ] {
+        let attempt = async || sandbox.prepare(code).with_seed(1).run().await;
+        let ended = in_time(soft + PROMISE, attempt).await;
+        let exception = crate::support::exception(ended);
+        assert_eq!(exception.type_name, "TimeoutError", "{code}");
+        assert!(exception.frames.iter().any(|frame| frame.function == "wait"), "{code}");
+    }
+}
+
+/// What the runs of a session tell of time.
+async fn times(seed: u64) -> Vec<String> {
+    let options = RunOptions::default();
+    let executor = sandbox().executor().clone();
+    let mut interpreter = executor.start_seeded(&options.limits, Seed(seed)).await.unwrap();
+    let mut hurried = options.clone();
+    hurried.limits = hurried.limits.with_soft_timeout(Duration::from_millis(100));
+    let mut traced = options.clone();
+    traced.trace = Some(TraceOptions::default());
+    let now = "import time\nprint(time.time(), time.monotonic())";
+    let mut seen = Vec::new();
+    for (code, options) in [
+        (now, &options),
+        ("time.sleep(1000)", &traced),
+        (now, &traced),
+        ("time.sleep(9 * 10**9)", &hurried),
+        (now, &traced),
+    ] {
+        match interpreter.execute(code, options).await {
+            Ok(output) => seen.push(told(&output)),
+            Err(Error::Execution(exception)) => seen.push(exception.to_string()),
+            Err(error) => panic!("{error}"),
+        }
+        assert_eq!(interpreter.state(), State::Ready);
+    }
+    seen
+}
+
+#[tokio::test]
+async fn a_sessions_clock_goes_on_from_run_to_run() {
+    let seen = times(3).await;
+    assert_eq!(seen, times(3).await);
+    let clock = |text: &str| -> f64 { text.split(' ').next().unwrap().parse().unwrap() };
+    let (first, later, last) = (clock(&seen[0]), clock(&seen[2]), clock(&seen[4]));
+    assert!((1_577_836_800.0..1_577_836_801.0).contains(&first), "{seen:?}");
+    assert!((1000.0..1001.0).contains(&(later - first)), "{seen:?}");
+    // Who waited for ever, and was asked to end, has not moved it to the end of time.
+    assert!((0.0..1.0).contains(&(last - later)), "{seen:?}");
+    // Each run's events count from its own start.
+    assert!(seen[2].contains("time: 0ns") || seen[2].contains("µs"), "{}", seen[2]);
+    assert!(!seen[2].contains("time: 1000"), "{}", seen[2]);
+}
