@@ -183,7 +183,9 @@ async fn case_09_who_has_no_memory_and_crashes() {
 async fn case_10_recursion() {
     assert_eq!(raised("def f(): f()\nf()").await.type_name, "RecursionError");
     let code = "import sys\nsys.setrecursionlimit(10**6)\ndef f(): f()\nf()";
-    let ended = sandbox().execute(code).await;
+    // Filling all that there may be with frames takes long.
+    let small = with(ResourceLimits::default().with_memory_bytes(64 << 20));
+    let ended = small.execute(code).await;
     match ended {
         // Calls between Python functions take heap, not stack.
         Err(Error::Execution(exception)) => {
