@@ -2,8 +2,9 @@
 
 use crate::body::Body;
 use crate::engine::PythonEngine;
-use crate::interpreter::{Interpreter, Poison, State};
+use crate::interpreter::{HOST_CALL_BYTES, Interpreter, Poison, State};
 use crate::judge::{Cancelled, DeadlinePassed, judge};
+use crate::limits::ResourceLimits;
 use crate::program::program;
 use crate::run::RunOptions;
 use crate::view::RuntimeView;
@@ -24,7 +25,7 @@ pub(crate) async fn execute<T: RuntimeView>(
     let program = {
         let executor = interpreter.executor().clone();
         let lasting = interpreter.is_lasting();
-        let runtime = interpreter.data_mut().runtime();
+        let runtime = interpreter.body()?.runtime();
         let (clock, seed) = (runtime.clock(), runtime.seed());
         program(code, options, executor.extensions(), lasting, clock, seed)?
     };
@@ -33,12 +34,14 @@ pub(crate) async fn execute<T: RuntimeView>(
     })
     .await?;
     let limits = &options.limits;
+    let body = interpreter.body()?;
     let fuel = limits.fuel.map(|limit| {
-        let left = interpreter.store().get_fuel().unwrap_or_default();
+        let left = body.store.get_fuel().unwrap_or_default();
         limit.saturating_sub(left)
     });
-    let result = judge(ended, interpreter.data_mut().runtime(), limits, fuel);
-    interpreter.set_state(result.as_ref().err().map_or(State::Ready, state_after));
+    let result = judge(ended, body.runtime(), limits, fuel);
+    let state = result.as_ref().err().map_or(State::Ready, state_after);
+    interpreter.settle(state).await;
     result
 }
 
@@ -52,22 +55,56 @@ pub(crate) async fn enter<T: RuntimeView, R>(
     started: Instant,
     call: impl AsyncFnOnce(&mut Body<T>) -> wasmtime::Result<R>,
 ) -> Result<wasmtime::Result<R>, Error> {
-    match interpreter.state() {
-        State::Poisoned(reason) => return Err(Error::Poisoned(reason)),
-        State::Closed => return Err(Error::Closed),
-        State::Ready | State::Running => {}
-    }
     let limits = &options.limits;
+    limits.check()?;
+    interpreter.body()?;
     let engine = engine(interpreter, options).await?;
     // A deadline too far away to be counted is none.
     let deadline = limits.timeout.and_then(|timeout| started.checked_add(timeout));
-    interpreter.set_state(State::Running);
-    let body = interpreter.body();
-    body.store.data_mut().runtime().begin(options, started);
+    let running = Running::begin(interpreter);
+    let body = running.interpreter.body()?;
+    body.runtime().begin(options, started);
+    body.store.set_hostcall_fuel(crossing(limits));
     watch(&mut body.store, deadline);
 
     let _ticking = engine.ticking();
-    Ok(until(deadline, options.cancellation.as_ref(), call(body)).await)
+    let ended = until(deadline, options.cancellation.as_ref(), call(body)).await;
+    running.end();
+    Ok(ended)
+}
+
+/// A call that has not come to its end. Dropped in its midst, by a future that is
+/// dropped or a panic, it leaves an interpreter that is never entered again, and
+/// gives its memory back.
+struct Running<'a, T: RuntimeView> {
+    interpreter: &'a mut Interpreter<T>,
+    has_ended: bool,
+}
+
+impl<'a, T: RuntimeView> Running<'a, T> {
+    fn begin(interpreter: &'a mut Interpreter<T>) -> Self {
+        interpreter.set_running();
+        Self { interpreter, has_ended: false }
+    }
+
+    fn end(mut self) {
+        self.has_ended = true;
+    }
+}
+
+impl<T: RuntimeView> Drop for Running<'_, T> {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.interpreter.poison(Poison::Dropped);
+        }
+    }
+}
+
+/// Bytes that may cross from the guest in one call: no less than the limits let a
+/// run's end have, its frames included.
+fn crossing(limits: &ResourceLimits) -> usize {
+    let end = u64::from(limits.result_bytes) + 4 * u64::from(limits.traceback_bytes) + (1 << 20);
+    usize::try_from(end).unwrap_or(usize::MAX).max(HOST_CALL_BYTES)
 }
 
 /// The engine that drives the interpreter, after its fuel has been filled.
@@ -87,7 +124,7 @@ async fn engine<T: RuntimeView>(
         return Ok(interpreter.executor().engine().clone());
     }
     let fuel = options.limits.fuel.unwrap_or(u64::MAX);
-    interpreter.body().store.set_fuel(fuel).map_err(Error::WasmEngine)?;
+    interpreter.body()?.store.set_fuel(fuel).map_err(Error::WasmEngine)?;
     Ok(interpreter.executor().metered().await?.engine.clone())
 }
 

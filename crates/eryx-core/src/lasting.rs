@@ -23,14 +23,13 @@ pub(crate) async fn save<T: RuntimeView>(
     // The guest refuses to make more; if it lies, the call fails before the host
     // takes it.
     let crossing = usize::try_from(limit.saturating_add(MORE_THAN_BYTES)).unwrap_or(usize::MAX);
-    interpreter.body().store.set_hostcall_fuel(crossing.max(HOST_CALL_BYTES));
     let ended = enter(interpreter, options, Instant::now(), async |body| {
+        body.store.set_hostcall_fuel(crossing.max(HOST_CALL_BYTES));
         let state = body.sandbox.eryx_runtime_state();
         state.call_save(&mut body.store, limit, partly, open_files).await
     })
-    .await;
-    interpreter.body().store.set_hostcall_fuel(HOST_CALL_BYTES);
-    let saved = settle(interpreter, options, ended?)?;
+    .await?;
+    let saved = settle(interpreter, options, ended).await?;
     let saved = saved.map_err(|refusal| refused(refusal, limit))?;
     Ok((saved.bytes, saved.omitted.into_iter().map(omission).collect()))
 }
@@ -45,7 +44,7 @@ pub(crate) async fn restore<T: RuntimeView>(
         body.sandbox.eryx_runtime_state().call_restore(&mut body.store, &bytes).await
     })
     .await?;
-    let restored = settle(interpreter, options, ended)?;
+    let restored = settle(interpreter, options, ended).await?;
     restored.map_err(|refusal| refused(refusal, 0))
 }
 
@@ -57,22 +56,22 @@ pub(crate) async fn clear<T: RuntimeView>(
         body.sandbox.eryx_runtime_state().call_clear(&mut body.store).await
     })
     .await?;
-    settle(interpreter, options, ended)
+    settle(interpreter, options, ended).await
 }
 
 /// Says what the interpreter is after a call, and what came of that.
-pub(crate) fn settle<T: RuntimeView, R>(
+pub(crate) async fn settle<T: RuntimeView, R>(
     interpreter: &mut Interpreter<T>,
     options: &RunOptions,
     ended: wasmtime::Result<R>,
 ) -> Result<R, Error> {
-    let runtime = interpreter.data_mut().runtime();
+    let runtime = interpreter.body()?.runtime();
     let result = ended.map_err(|error| ended_early(error, runtime, &options.limits));
     let state = match &result {
         Ok(_) => State::Ready,
         Err(error) => state_after(error),
     };
-    interpreter.set_state(state);
+    interpreter.settle(state).await;
     result
 }
 

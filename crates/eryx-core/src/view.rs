@@ -8,7 +8,7 @@ use crate::run::RunOptions;
 use crate::seed::Seed;
 use crate::stream::{OutputRequest, OutputStream};
 use crate::trace::{TraceKind, Tracer};
-use crate::{CallbackError, OutputPolicy, OutputText, ResourceLimits};
+use crate::{CallbackError, OutputPolicy, OutputText, PythonExecutor, ResourceLimits};
 use bytes::Bytes;
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng;
@@ -32,6 +32,28 @@ pub trait RuntimeView: WasiView + Send + 'static {
     /// What belongs to others too is better left alone. Nothing by default.
     fn checkpoint(&mut self) -> Undo {
         Box::new(|| ())
+    }
+
+    /// An executor for the interpreters of one session, which follow one another:
+    /// what is to outlive each of them, as files, they share.
+    ///
+    /// The same executor by default, of which each interpreter has everything anew.
+    #[must_use]
+    fn for_session(executor: PythonExecutor<Self>) -> PythonExecutor<Self>
+    where
+        Self: Sized,
+    {
+        executor
+    }
+
+    /// As [`for_session`](Self::for_session), for a session that goes on from where
+    /// the one with this data is: with copies of what is its own.
+    #[must_use]
+    fn for_fork(&mut self, executor: PythonExecutor<Self>) -> PythonExecutor<Self>
+    where
+        Self: Sized,
+    {
+        Self::for_session(executor)
     }
 }
 
@@ -94,6 +116,12 @@ impl RuntimeCtx {
             Tracer::new(trace.clone(), options.trace_listener.clone(), self.clock.clone())
         });
         self.started = started;
+    }
+
+    /// Gives away what is under way outside the guest, for a run that is over for
+    /// good.
+    pub(crate) fn rest(&mut self) -> Operations {
+        std::mem::take(&mut self.operations)
     }
 
     /// WASI's context with the clocks and the random numbers that the
@@ -172,7 +200,7 @@ impl RuntimeCtx {
     }
 
     pub(crate) async fn take_call(&mut self, operation: u32) -> Result<Encoded, CallbackError> {
-        let answer = self.calls.take(operation);
+        let answer = self.calls.take(&mut self.operations, operation);
         self.trace_calls().await;
         answer
     }
@@ -224,8 +252,9 @@ impl RuntimeCtx {
     pub(crate) fn take_output(&mut self) -> ExecutionOutput {
         let (stdout, stdout_cut) = self.stdout.take();
         let (stderr, stderr_cut) = self.stderr.take();
-        // Whoever listens learns that this was all.
+        // Whoever listens, or answers, learns that this was all.
         self.streaming = None;
+        self.calls.rest();
         let (trace, trace_cut) = self.tracer.take().map(|mut one| one.take()).unwrap_or_default();
         ExecutionOutput {
             stdout: OutputText::from(stdout),

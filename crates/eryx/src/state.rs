@@ -2,6 +2,7 @@ use crate::files::{self, Files, Mounts, OwnFiles};
 use crate::network::{self, Reach, Sockets};
 use eryx_core::{PythonExecutor, RuntimeCtx, RuntimeView, Undo};
 use std::fmt;
+use std::sync::OnceLock;
 use wasmtime::component::Linker;
 use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxView, WasiView};
 
@@ -112,5 +113,21 @@ impl RuntimeView for SandboxState {
 
     fn checkpoint(&mut self) -> Undo {
         self.files.checkpoint()
+    }
+
+    fn for_session(executor: PythonExecutor<Self>) -> PythonExecutor<Self> {
+        let own = OnceLock::new();
+        executor.map_state(move |state: Self| {
+            let of_all = |mounts: &Mounts| own.get_or_init(|| OwnFiles::new(mounts)).clone();
+            Self { files: state.files.lasting(of_all), ..state }
+        })
+    }
+
+    fn for_fork(&mut self, executor: PythonExecutor<Self>) -> PythonExecutor<Self> {
+        let Some(own) = self.files.fork_own() else { return Self::for_session(executor) };
+        executor.map_state(move |state: Self| {
+            let own = |_: &Mounts| own.clone();
+            Self { files: state.files.lasting(own), ..state }
+        })
     }
 }

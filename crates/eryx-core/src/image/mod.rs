@@ -22,6 +22,9 @@ pub(crate) use recycle::recycle;
 /// The unit that is compared and kept: a page of most machines.
 pub(crate) const PAGE: usize = 4096;
 
+/// So many pages are looked at before others have their turn: some milliseconds.
+const PAGES_AT_ONCE: usize = 4096;
+
 /// The unit that WebAssembly memory grows by.
 const WASM_PAGE: usize = 64 << 10;
 

@@ -14,6 +14,7 @@ pub(crate) type Mounts = MountTable;
 /// The files of one interpreter.
 #[derive(Debug)]
 pub(crate) struct Files {
+    mounts: Mounts,
     ctx: HybridVfsCtx,
     /// Those that outlive it.
     own: Option<OwnFiles>,
@@ -25,7 +26,20 @@ impl Files {
             Some(own) => HybridVfsCtx::with_scratch(mounts, Arc::clone(own.storage())),
             None => HybridVfsCtx::new(mounts),
         };
-        Self { ctx, own: own.cloned() }
+        Self { mounts: mounts.clone(), ctx, own: own.cloned() }
+    }
+
+    /// Those of an interpreter whose files outlive it, unless they do already.
+    pub(crate) fn lasting(self, own: impl FnOnce(&Mounts) -> OwnFiles) -> Self {
+        if self.own.is_some() {
+            return self;
+        }
+        Self::new(&self.mounts, Some(&own(&self.mounts)))
+    }
+
+    /// A copy of those that outlive the interpreter, if any do.
+    pub(crate) fn fork_own(&self) -> Option<OwnFiles> {
+        self.own.as_ref().map(OwnFiles::fork)
     }
 
     pub(crate) fn checkpoint(&self) -> Undo {
