@@ -5,7 +5,8 @@ use eryx::{
     DynamicCallback, Error, PythonImageSnapshot, PythonStateSnapshot, ResourceLimits, Sandbox,
     Session, SnapshotError, SnapshotOptions, State, StorageLimits,
 };
-use std::time::Duration;
+use std::cell::Cell;
+use std::time::{Duration, Instant};
 
 async fn run(session: &Session, code: &str) -> String {
     match session.execute(code).await {
@@ -386,4 +387,45 @@ f = open('/tmp/a', 'w'); gone = open('/tmp/gone', 'w'); os.remove('/tmp/gone'); 
     assert_eq!(reasons[1].0, "number");
     assert!(reasons[1].1.contains("it was not opened by a path"), "{reasons:?}");
     assert_eq!(reasons.len(), 2);
+}
+
+/// The longest that others on this thread had to wait while `work` went on.
+async fn longest_wait<T>(work: impl Future<Output = T>) -> (T, Duration) {
+    let longest = Cell::new(Duration::ZERO);
+    let beat = async {
+        loop {
+            let start = Instant::now();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            longest.set(longest.get().max(start.elapsed()));
+        }
+    };
+    tokio::select! {
+        () = beat => unreachable!(),
+        done = work => (done, longest.get()),
+    }
+}
+
+/// Taking and putting much memory lets others have their turn, also where there is
+/// one thread for all.
+#[tokio::test]
+async fn large_images_do_not_stop_the_others() {
+    let limits = ResourceLimits::default().with_memory_bytes(512 << 20);
+    let sandbox = Sandbox::embedded().limits(limits).build().unwrap();
+    let session = sandbox.session().await.unwrap();
+    run(&session, "x = bytearray(range(256)) * (800 << 10)").await;
+    let mut waits = Vec::new();
+    for _ in 0..3 {
+        let (image, taking) = longest_wait(session.snapshot_image()).await;
+        let image = image.unwrap();
+        assert!(image.size() > 200 << 20);
+        let (fork, forking) = longest_wait(session.fork()).await;
+        assert_eq!(run(&fork.unwrap(), "print(len(x), x[-1])").await, "209715200 255\n");
+        let (copy, putting) = longest_wait(Session::from_image(&sandbox, &image)).await;
+        assert_eq!(run(&copy.unwrap(), "print(len(x), x[-1])").await, "209715200 255\n");
+        waits.push([taking, forking, putting]);
+    }
+    // The least of three: a machine that is busy with tests stops everybody at times.
+    let least = |which: usize| waits.iter().map(|wait| wait[which]).min().unwrap();
+    let least = [least(0), least(1), least(2)];
+    assert!(least.iter().all(|wait| *wait < Duration::from_millis(110)), "{waits:?}");
 }

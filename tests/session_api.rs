@@ -55,8 +55,8 @@ async fn callbacks_of_the_session_and_of_a_run() {
 async fn streaming_and_tracing_of_a_run() {
     let mut session = session().await;
     let (sender, mut printed) = mpsc::channel(16);
-    let (tracer, mut traced) = mpsc::channel(1024);
-    let run = session.execute("print('out')").with_output_streaming(sender).with_tracing(tracer);
+    let (listener, mut traced) = mpsc::channel(1024);
+    let run = session.execute("print('out')").with_output_streaming(sender).with_tracing(listener);
     run.run().await.unwrap();
     let mut bytes = Vec::new();
     while let Some(request) = printed.recv().await {

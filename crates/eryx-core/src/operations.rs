@@ -136,7 +136,7 @@ impl Operations {
                 return;
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Sees which have ended.

@@ -137,7 +137,8 @@ impl Session {
         files: OwnFiles,
     ) -> Self {
         let session = Mutex::new(session);
-        let inner = Inner { session, closing: AtomicBool::default(), place: Default::default() };
+        let place = std::sync::Mutex::default();
+        let inner = Inner { session, closing: AtomicBool::default(), place };
         Self { inner: Arc::new(inner), callbacks, world, files }
     }
 

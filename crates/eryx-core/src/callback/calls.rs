@@ -190,14 +190,12 @@ impl Calls {
             let message = format!("no call with the number {operation} waits for its answer");
             return Err(CallbackError::InvalidArguments(message));
         };
-        match pending.poll() {
-            Some(ended) => self.ended(pending, ended),
-            None => {
-                operations.cancel(operation);
-                let message = "the call was given up before it was answered";
-                self.ended(pending, (Err(CallbackError::Cancelled(message.into())), Duration::ZERO))
-            }
-        }
+        let ended = pending.poll().unwrap_or_else(|| {
+            operations.cancel(operation);
+            let message = "the call was given up before it was answered";
+            (Err(CallbackError::Cancelled(message.into())), Duration::ZERO)
+        });
+        self.ended(pending, ended)
     }
 
     fn ended(&mut self, pending: Pending, (answer, duration): (Answer, Duration)) -> Answer {
