@@ -429,3 +429,55 @@ async fn large_images_do_not_stop_the_others() {
     let least = [least(0), least(1), least(2)];
     assert!(least.iter().all(|wait| *wait < Duration::from_millis(110)), "{waits:?}");
 }
+
+/// A file of the host's is opened again by its path, where the original stands.
+#[tokio::test]
+async fn open_files_of_the_host_are_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a"), "0123456789").unwrap();
+    let volume = || eryx::VolumeMount::read_only(folder.path(), "/host");
+    let sandbox = || Sandbox::embedded().volume(volume()).build().unwrap();
+    let session = sandbox().session().await.unwrap();
+    run(&session, "f = open('/host/a'); f.read(3)\ng = open('/host/a', 'rb', 0)").await;
+    let fork = session.fork().await.unwrap();
+    let image = session.snapshot_image().await.unwrap();
+    let copy = Session::from_image(&sandbox(), &image).await.unwrap();
+    for session in [&fork, &copy, &session] {
+        assert_eq!(run(session, "print(f.read(), g.read(2))").await, "3456789 b'01'\n");
+    }
+    // Where it is not to be had, who uses it learns that.
+    std::fs::remove_file(folder.path().join("a")).unwrap();
+    let fork = session.fork().await.unwrap();
+    let code = "try: print(g.read(1))\nexcept OSError: print('OSError')";
+    assert_eq!(run(&fork, code).await, "OSError\n");
+    assert_eq!(run(&session, code).await, "b'2'\n");
+}
+
+/// A connection stays with the original; its copy is closed.
+#[tokio::test]
+async fn connections_stay_behind() {
+    use crate::peers::{Server, echo, network, sandbox_with};
+
+    let server = Server::tcp(|mut stream| echo(&mut stream));
+    let sandbox = sandbox_with(network());
+    let session = sandbox.session().await.unwrap();
+    let code = "import socket\ns = socket.create_connection(('server.test', PORT), timeout=5)";
+    run(&session, &code.replace("PORT", &server.port.to_string())).await;
+    let image = session.snapshot_image().await.unwrap();
+    let copies =
+        [session.fork().await.unwrap(), Session::from_image(&sandbox, &image).await.unwrap()];
+    let code = "
+try:
+    s.sendall(b'hello'); print(s.recv(9))
+except OSError as error:
+    print('OSError')";
+    for copy in &copies {
+        assert_eq!(run(copy, code).await, "OSError\n");
+        assert!(run(copy, "s.close(); print(s)").await.contains("closed"));
+    }
+    assert_eq!(run(&session, code).await, "b'hello'\n");
+    // By value it cannot be saved, and that is told.
+    let error = session.snapshot_state().await.unwrap_err();
+    assert!(matches!(error, Error::Snapshot(SnapshotError::Unsaveable(_))), "{error:?}");
+    assert!(error.to_string().contains("cannot save s, a socket"), "{error}");
+}

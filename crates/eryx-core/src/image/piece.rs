@@ -50,7 +50,9 @@ mod tests {
         let most = Piece::BYTES_AT_ONCE;
         let large: Vec<u8> = (0..2 * most + 10).map(|at| (at % 251) as u8).collect();
         let mut pieces = vec![Piece { address: 8192, bytes: &large }];
-        pieces.extend((0..12_000).map(|n| Piece { address: 1 << 30 | n * 16, bytes: &large[..9] }));
+        pieces.extend(
+            (0..12_000).map(|n| Piece { address: (1 << 30) | (n * 16), bytes: &large[..9] }),
+        );
         let batches = batches(&pieces);
         assert!(batches.iter().all(|batch| {
             let bytes: usize = batch.iter().map(|piece| piece.bytes.len()).sum();
