@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn nothing_is_lost_between_batches() {
         let most = Piece::BYTES_AT_ONCE;
-        let large: Vec<u8> = (0..2 * most + 10).map(|at| (at % 251) as u8).collect();
+        let large: Vec<u8> = (0..=250).cycle().take(2 * most + 10).collect();
         let mut pieces = vec![Piece { address: 8192, bytes: &large }];
         pieces.extend(
             (0..12_000).map(|n| Piece { address: (1 << 30) | (n * 16), bytes: &large[..9] }),
