@@ -409,7 +409,7 @@ async fn longest_wait<T>(work: impl Future<Output = T>) -> (T, Duration) {
 /// one thread for all.
 #[tokio::test]
 async fn large_images_do_not_stop_the_others() {
-    let limits = ResourceLimits::default().with_memory_bytes(512 << 20);
+    let limits = ResourceLimits::default().with_memory_bytes(512 << 20).with_restore_timeout(None);
     let sandbox = Sandbox::embedded().limits(limits).build().unwrap();
     let session = sandbox.session().await.unwrap();
     run(&session, "x = bytearray(range(256)) * (800 << 10)").await;

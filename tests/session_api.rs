@@ -139,7 +139,7 @@ async fn what_a_snapshot_says_of_itself() {
     assert_eq!(metadata.runtime, session.executor().runtime_id());
     let read = PythonStateSnapshot::from_bytes(&snapshot.to_bytes()).unwrap();
     assert_eq!(read, snapshot);
-    result(&mut session, "import sys\nsys.marked = True\nx = None\nx").await;
+    result(&mut session, "import sys\nsys.marked = True\nx = None\n0").await;
     session.restore_state(&read).await.unwrap();
     assert_eq!(result(&mut session, "x, sys.marked").await, "[[1, 2], true]");
     // Into a new interpreter, nothing else of the old one is left.

@@ -159,7 +159,8 @@ impl<T: RuntimeView> Interpreter<T> {
     /// Captures all of the interpreter. Of `options`, the limits hold.
     ///
     /// Costs some microseconds for each page that differs from a fresh
-    /// interpreter; the first time in a process some 10 ms more.
+    /// interpreter; the first time in a process some 10 ms more, in which there must
+    /// be a place for one more interpreter.
     ///
     /// # Errors
     /// As [`execute`](Self::execute).

@@ -40,6 +40,7 @@ impl World {
 
 /// What the store of a sandbox's interpreter holds.
 pub struct SandboxState {
+    world: World,
     runtime: RuntimeCtx,
     wasi: WasiCtx,
     table: ResourceTable,
@@ -65,6 +66,7 @@ impl SandboxState {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MOST_RESOURCES);
         Self {
+            world: world.clone(),
             runtime,
             wasi,
             table,
@@ -118,16 +120,16 @@ impl RuntimeView for SandboxState {
     fn for_session(executor: PythonExecutor<Self>) -> PythonExecutor<Self> {
         let own = OnceLock::new();
         executor.map_state(move |state: Self| {
-            let of_all = |mounts: &Mounts| own.get_or_init(|| OwnFiles::new(mounts)).clone();
-            Self { files: state.files.lasting(of_all), ..state }
+            let mounts = &state.world.mounts;
+            let of_all = || own.get_or_init(|| OwnFiles::new(mounts)).clone();
+            Self { files: state.files.lasting(mounts, of_all), ..state }
         })
     }
 
     fn for_fork(&mut self, executor: PythonExecutor<Self>) -> PythonExecutor<Self> {
-        let Some(own) = self.files.fork_own() else { return Self::for_session(executor) };
-        executor.map_state(move |state: Self| {
-            let own = |_: &Mounts| own.clone();
-            Self { files: state.files.lasting(own), ..state }
-        })
+        match self.files.fork_own() {
+            Some(own) => self.world.executor_with(&executor, &own),
+            None => executor,
+        }
     }
 }

@@ -60,7 +60,7 @@ impl Files {
         Self
     }
 
-    pub(crate) fn lasting(self, _own: impl FnOnce(&Mounts) -> OwnFiles) -> Self {
+    pub(crate) fn lasting(self, _mounts: &Mounts, _own: impl FnOnce() -> OwnFiles) -> Self {
         self
     }
 

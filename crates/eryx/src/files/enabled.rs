@@ -14,7 +14,6 @@ pub(crate) type Mounts = MountTable;
 /// The files of one interpreter.
 #[derive(Debug)]
 pub(crate) struct Files {
-    mounts: Mounts,
     ctx: HybridVfsCtx,
     /// Those that outlive it.
     own: Option<OwnFiles>,
@@ -26,15 +25,12 @@ impl Files {
             Some(own) => HybridVfsCtx::with_scratch(mounts, Arc::clone(own.storage())),
             None => HybridVfsCtx::new(mounts),
         };
-        Self { mounts: mounts.clone(), ctx, own: own.cloned() }
+        Self { ctx, own: own.cloned() }
     }
 
     /// Those of an interpreter whose files outlive it, unless they do already.
-    pub(crate) fn lasting(self, own: impl FnOnce(&Mounts) -> OwnFiles) -> Self {
-        if self.own.is_some() {
-            return self;
-        }
-        Self::new(&self.mounts, Some(&own(&self.mounts)))
+    pub(crate) fn lasting(self, mounts: &Mounts, own: impl FnOnce() -> OwnFiles) -> Self {
+        if self.own.is_some() { self } else { Self::new(mounts, Some(&own())) }
     }
 
     /// A copy of those that outlive the interpreter, if any do.
