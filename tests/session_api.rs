@@ -141,7 +141,7 @@ async fn what_a_snapshot_says_of_itself() {
     assert_eq!(read, snapshot);
     result(&mut session, "import sys\nsys.marked = True\nx = None\n0").await;
     session.restore_state(&read).await.unwrap();
-    assert_eq!(result(&mut session, "x, sys.marked").await, "[[1, 2], true]");
+    assert_eq!(result(&mut session, "import sys\nx, sys.marked").await, "[[1, 2], true]");
     // Into a new interpreter, nothing else of the old one is left.
     session.restore_state_anew(&read).await.unwrap();
     assert_eq!(
