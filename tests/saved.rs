@@ -352,6 +352,17 @@ async fn a_snapshot_that_does_not_fit_the_memory_is_refused() {
 }
 
 #[tokio::test]
+async fn snapshots_leave_no_garbage() {
+    let session = session().await;
+    run(&session, "import gc\ngc.disable()\nx = bytes(20 << 20)").await;
+    // Together more than the memory has.
+    for _ in 0..15 {
+        session.snapshot_state().await.unwrap();
+    }
+    assert_eq!(run(&session, "print(len(x))").await, format!("{}\n", 20 << 20));
+}
+
+#[tokio::test]
 async fn what_is_printed_while_saving_is_in_no_run() {
     let session = session().await;
     run(&session, "class C:\n    def __reduce__(self):\n        print('saving', end='')\n        return C, ()\nc = C()")

@@ -99,6 +99,11 @@ class _Pickler(cloudpickle.Pickler):
         # What stands for functions' globals, by `id`.
         self._namespaces = {}
 
+    def forget(self):
+        """Let go of everything at once, not when garbage is collected."""
+        self._reducers.clear()
+        self.clear_memo()
+
     def reducer_override(self, obj):
         kind = type(obj)
         try:
@@ -175,7 +180,12 @@ def _set_chance(state, next_gauss):
 
 def _dump(value, limit, with_files, followed):
     file = _Limited(limit)
-    _Pickler(file, with_files, followed).dump(value)
+    pickler = _Pickler(file, with_files, followed)
+    try:
+        pickler.dump(value)
+    finally:
+        # It refers to itself there, and to all that it has seen.
+        pickler.forget()
     return file.getvalue()
 
 
