@@ -23,6 +23,7 @@ mod pool;
 mod programs;
 mod recycling;
 mod runtime_files;
+mod saved;
 mod secrets;
 mod servers;
 mod session_api;

@@ -11,6 +11,11 @@
 
 enum { CODE_VALUE, CODE_PENDING, CODE_FIRST_FAILURE };
 
+/* The host ends a program whose call passes more than 16 MiB, which includes what it
+   counts for each item of a list: less is refused here. */
+#define MOST_BYTES ((size_t)15 << 20)
+#define ITEM_BYTES ((size_t)64)
+
 typedef eryx_runtime_callbacks_attachment_t attachment_t;
 typedef eryx_runtime_callbacks_failure_t failure_t;
 typedef eryx_runtime_callbacks_reply_t reply_t;
@@ -210,7 +215,29 @@ static attachment_t *lend(PyObject *list) {
     return attachments;
 }
 
+/* How many bytes the arguments are, or nearly as many if that is too many anyway. */
+static size_t size_of(const sandbox_list_u8_t *text,
+                      const eryx_runtime_callbacks_list_attachment_t *attachments) {
+    size_t size = text->len;
+    for (size_t i = 0; i < attachments->len && size <= MOST_BYTES; i++) {
+        /* Neither can be more than the memory has: the sum of three fits. */
+        size_t name = attachments->ptr[i].name.len, bytes = attachments->ptr[i].bytes.len;
+        if (name > MOST_BYTES || bytes > MOST_BYTES) {
+            return name > bytes ? name : bytes;
+        }
+        size += name + bytes + ITEM_BYTES;
+    }
+    return size;
+}
+
 /* --- Calls -------------------------------------------------------------- */
+
+static PyObject *answer_too_large(size_t size) {
+    PyObject *message = PyUnicode_FromFormat(
+        "the arguments are %zu bytes or more; %zu can be passed in a call", size, MOST_BYTES);
+    return answer(CODE_FIRST_FAILURE + ERYX_RUNTIME_CALLBACKS_FAILURE_KIND_INVALID_ARGUMENTS,
+                  message);
+}
 
 static PyObject *start(uint32_t callback, PyObject *text, PyObject *list) {
     Py_ssize_t length;
@@ -222,6 +249,11 @@ static PyObject *start(uint32_t callback, PyObject *text, PyObject *list) {
     sandbox_list_u8_t lent_text = {(uint8_t *)json, (size_t)length};
     eryx_runtime_callbacks_list_attachment_t lent = {
         attachments, attachments ? (size_t)PyList_GET_SIZE(list) : 0};
+    size_t size = size_of(&lent_text, &lent);
+    if (size > MOST_BYTES) {
+        free(attachments);
+        return answer_too_large(size);
+    }
     eryx_runtime_callbacks_progress_t progress;
     failure_t failure;
     bool started = eryx_runtime_callbacks_start(callback, &lent_text, &lent, &progress, &failure);

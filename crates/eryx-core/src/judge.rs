@@ -1,13 +1,16 @@
 //! How a run ended. The guest's own word counts only where it is about Python:
-//! an outcome that it returned.
+//! an outcome that it returned. It is kept to the limits here once more.
 
-use crate::bindings::exports::eryx::runtime::execution::{Exception, Failure, Link, Outcome};
+use crate::bindings::exports::eryx::runtime::execution::{
+    Exception, Failure, Link, Outcome, Value,
+};
 use crate::budget::OutputFull;
 use crate::engine::WASM_STACK;
 use crate::error::{ChainLink, ChainedException};
 use crate::limits::ResourceLimits;
 use crate::view::RuntimeCtx;
 use crate::{Error, ExecutionOutput, Frame, PythonException, PythonValue, Stopped};
+use serde::de::IgnoredAny;
 use std::time::Duration;
 use wasmtime::Trap;
 
@@ -32,13 +35,9 @@ pub(crate) fn judge(
     match ended {
         Ok(Outcome::Finished(value)) => {
             if let Some(value) = value {
-                output.truncated.result = value.truncated;
-                let text = value.text;
-                output.result = Some(if value.json {
-                    PythonValue::Json(text)
-                } else {
-                    PythonValue::Repr(text)
-                });
+                let (value, truncated) = finished(value, limits);
+                output.result = Some(value);
+                output.truncated.result = truncated;
             }
             Ok(output)
         }
@@ -46,7 +45,9 @@ pub(crate) fn judge(
             output.exit_status = status;
             Ok(output)
         }
-        Ok(Outcome::Raised(failure)) => Err(Error::Execution(Box::new(raised(failure, output)))),
+        Ok(Outcome::Raised(failure)) => {
+            Err(Error::Execution(Box::new(raised(failure, limits, output))))
+        }
         Err(error) => Err(stopped(error, runtime, output, limits)),
     }
 }
@@ -96,11 +97,26 @@ fn stopped(
     }
 }
 
-fn raised(failure: Failure, output: ExecutionOutput) -> PythonException {
-    let mut chain = failure.chain.into_iter();
+/// The result, and whether it was cut.
+fn finished(value: Value, limits: &ResourceLimits) -> (PythonValue, bool) {
+    let mut text = value.text;
+    let truncated = cut(&mut text, limits.result_bytes) || value.truncated;
+    // Looking for that needs no stack, however deep it is nested.
+    let is_json = value.json && !truncated && serde_json::from_str::<IgnoredAny>(&text).is_ok();
+    (if is_json { PythonValue::Json(text) } else { PythonValue::Repr(text) }, truncated)
+}
+
+/// As many as the documentation of [`PythonException`] says.
+const LONGEST_CHAIN: usize = 16;
+const MOST_FRAMES: usize = 200;
+const MOST_NOTES: usize = 100;
+
+fn raised(failure: Failure, limits: &ResourceLimits, output: ExecutionOutput) -> PythonException {
+    let limit = limits.traceback_bytes;
+    let mut chain = failure.chain.into_iter().map(|one| chained(one, limit));
     // The guest library always names one; a guest that was tampered with may
     // not.
-    let first = chain.next().map(chained);
+    let first = chain.next();
     let first = first.unwrap_or_else(|| ChainedException {
         link: ChainLink::Cause,
         type_name: "BaseException".into(),
@@ -113,27 +129,40 @@ fn raised(failure: Failure, output: ExecutionOutput) -> PythonException {
         message: first.message,
         frames: first.frames,
         notes: first.notes,
-        chain: chain.map(chained).collect(),
-        traceback: failure.traceback,
+        chain: chain.take(LONGEST_CHAIN).collect(),
+        traceback: short(failure.traceback, limit),
         output,
     }
 }
 
-fn chained(one: Exception) -> ChainedException {
-    let frames = one.frames.into_iter().map(|frame| Frame {
-        filename: frame.filename,
+fn chained(one: Exception, limit: u32) -> ChainedException {
+    let frames = one.frames.into_iter().take(MOST_FRAMES).map(|frame| Frame {
+        filename: short(frame.filename, limit),
         line: frame.line,
-        function: frame.function,
-        source: frame.source,
+        function: short(frame.function, limit),
+        source: short(frame.source, limit),
     });
     ChainedException {
         link: match one.link {
             Link::Context => ChainLink::Context,
             Link::Cause | Link::Uncaught => ChainLink::Cause,
         },
-        type_name: one.type_name,
-        message: one.message,
+        type_name: short(one.type_name, limit),
+        message: short(one.message, limit),
         frames: frames.collect(),
-        notes: one.notes,
+        notes: one.notes.into_iter().take(MOST_NOTES).map(|note| short(note, limit)).collect(),
     }
+}
+
+fn short(mut text: String, limit: u32) -> String {
+    cut(&mut text, limit);
+    text
+}
+
+/// Leaves at most so many bytes, whole characters only; whether there were more.
+fn cut(text: &mut String, limit: u32) -> bool {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let is_long = text.len() > limit;
+    text.truncate(text.floor_char_boundary(limit));
+    is_long
 }

@@ -72,6 +72,7 @@ pub struct RuntimeCtx {
     calls: Calls,
     /// When the program is asked to end, until it was.
     stop_at: Option<Instant>,
+    asked_to_stop: bool,
     tracer: Option<Tracer>,
     seed: Option<Seed>,
     clock: Clock,
@@ -89,6 +90,7 @@ impl RuntimeCtx {
             operations: Operations::new(limits.operations),
             calls: Calls::default(),
             stop_at: None,
+            asked_to_stop: false,
             tracer: None,
             seed,
             clock: if seed.is_some() { Clock::of_its_own() } else { Clock::real() },
@@ -108,6 +110,7 @@ impl RuntimeCtx {
         let traced = options.trace.as_ref().is_some_and(|trace| trace.callbacks);
         self.calls.begin(options.callbacks.clone(), limits.callbacks.clone(), traced);
         self.calls.set_in_order(self.seed.is_some());
+        self.asked_to_stop = false;
         self.stop_at = limits.soft_timeout.and_then(|timeout| started.checked_add(timeout));
         if let Clock::Real(start) = &mut self.clock {
             *start = started;
@@ -180,7 +183,14 @@ impl RuntimeCtx {
 
     /// Whether it is time for the program to end by itself; yes once.
     pub(crate) fn stop_requested(&mut self) -> bool {
-        self.stop_at.take_if(|stop| Instant::now() >= *stop).is_some()
+        let asks = self.stop_at.take_if(|stop| Instant::now() >= *stop).is_some();
+        self.asked_to_stop |= asks;
+        asks
+    }
+
+    /// Whether that was so since the call into the guest began.
+    pub(crate) fn was_asked_to_stop(&self) -> bool {
+        self.asked_to_stop
     }
 
     pub(crate) fn cancel(&mut self, operation: u32) {

@@ -285,7 +285,8 @@ fn answer(ended: Ended, name: &str, limits: &CallbackLimits) -> Answer {
     match ended {
         Ok(reply) => encode(reply?, name, limits),
         Err(panic) => {
-            tracing::error!(callback = name, "a callback panicked: {}", panic_text(&*panic));
+            let text = panic_text(&*panic).escape_debug();
+            tracing::error!(callback = name, "a callback panicked: {text}");
             // The text of a panic is the host's own affair.
             Err(CallbackError::Panicked(format!("{name} failed inside the host")))
         }
