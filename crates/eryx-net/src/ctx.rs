@@ -62,7 +62,9 @@ impl NetCtx {
     /// Has all that the rules allow from here on decided by who holds the other
     /// end of `requests`; a closed channel refuses everything, and who takes longer
     /// than [`NetLimits::connect`](crate::NetLimits::connect) lets it time out.
-    /// With `None` nobody is asked.
+    /// With `None` nobody is asked. Nor is anybody asked about what a proxy shall lead
+    /// to ([`Attempt::Tunnel`](crate::Attempt::Tunnel)): there the rules and the gate
+    /// decide.
     ///
     /// ```
     /// # async fn example(context: &mut eryx_net::NetCtx) {
@@ -101,7 +103,8 @@ impl NetCtx {
 
 /// Decisions.
 impl NetCtx {
-    /// What to tell the guest of a refusal. Of so many in a run everybody is told.
+    /// What to tell the guest of a refusal. It is an event, too, as long as the run has
+    /// had few.
     fn refuse(&self, decision: &Decision, reason: &str, told: Failure) -> Failure {
         if self.budget.refusals.take() {
             decision.denied(reason);
