@@ -89,14 +89,12 @@ impl NetCtx {
     /// verified: at this port.
     fn grants_unverified(&self, connection: &Connection, host: &Host) -> bool {
         let unverified = self.network.shared().trust.unverified();
-        match connection.tunnel.target() {
-            Some(target) => unverified.allows_host(&target.host, target.port),
-            None => {
-                let peer = connection.peer();
-                unverified.allows_host(host, peer.port())
-                    || unverified.grants_address(peer.ip(), peer.port())
-            }
+        if let Some(target) = connection.tunnel.target() {
+            return unverified.allows_host(&target.host, target.port);
         }
+        let peer = connection.peer();
+        unverified.allows_host(host, peer.port())
+            || unverified.grants_address(peer.ip(), peer.port())
     }
 
     /// Likewise for a session in memory. The guest does not say what carries it, so
