@@ -31,8 +31,13 @@ pub fn http_answers(bytes: &[u8]) {
     let cuts: [u8; 8] = std::array::from_fn(|_| input.byte());
     let asked = input.pick(&["GET", "HEAD", "CONNECT"]);
     let stream = setting.fill_in(input.0);
-    let whole = setting.answer(asked, &[&stream]);
-    let pieces = cut(&stream, &cuts);
+    cleaned_alike(&setting, asked, &cuts, &stream);
+}
+
+/// The cuts change nothing.
+fn cleaned_alike(setting: &Setting, asked: &str, cuts: &[u8], stream: &[u8]) {
+    let whole = setting.answer(asked, &[stream]);
+    let pieces = cut(stream, cuts);
     let cut_up = setting.answer(asked, &pieces);
     // Chunks are cut anew.
     if memchr::memmem::find(&stream.to_ascii_lowercase(), b"chunked").is_none() {
