@@ -363,18 +363,18 @@ async fn case_58_the_value_is_in_nothing_that_a_used_session_leaves() {
     session.execute("del c").await.unwrap();
     let state = session.snapshot_state().await.unwrap();
     assert!(state.size() > 100);
-    let store = format!("{:?}", session.lock().unwrap().store().map(|store| store.data()));
+    let store = session.lock().unwrap().store().map(|store| format!("{:?}", store.data()));
     let answer = session.execute("answer").await.unwrap();
     let shown = format!(
-        "{error} {error:?} {} {sandbox:?} {session:?} {store} {:?} {answer:?}",
+        "{error} {error:?} {} {sandbox:?} {session:?} {store:?} {:?} {answer:?}",
         raised.traceback,
         session.state(),
     );
     let logs = logs.lock().unwrap().join("\n");
     assert!(logs.contains("api.test"), "{logs}");
     for (what, bytes) in [
-        ("image", image.to_bytes().to_vec()),
-        ("state", state.to_bytes().to_vec()),
+        ("image", image.to_bytes()),
+        ("state", state.to_bytes()),
         ("text", shown.into_bytes()),
         ("logs", logs.into_bytes()),
     ] {

@@ -215,7 +215,7 @@ async fn what_servers_repeat_comes_back_as_the_placeholder() {
     let secret = Secret::new("KEY", value, ["api.test".parse().unwrap()]).unwrap();
     let secret = secret.in_path_and_query();
     let sandbox = sandbox_with(trusting(&authority).secret(secret));
-    let code = r#"
+    let code = r"
 import base64, http.client, os, ssl, socket, urllib.request
 key = os.environ['KEY']
 basic = 'Basic ' + base64.b64encode(f'me:{key}'.encode()).decode()
@@ -243,7 +243,7 @@ with ssl.create_default_context().wrap_socket(socket.create_connection(('api.tes
     got = b''
     while not got.endswith(b'yes'): got += s.recv(100)
     print(got.split(b'\r\n\r\n')[1])
-"#;
+";
     let out = sandbox.execute(code.replace("PORT", &server.port.to_string())).await;
     let out = out.unwrap().stdout.into_string();
     assert_eq!(
