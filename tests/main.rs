@@ -14,6 +14,8 @@ mod guest;
 mod images;
 mod long_life;
 mod network;
+mod network_events;
+mod network_limits;
 mod network_requests;
 mod network_threats;
 mod output;

@@ -26,6 +26,10 @@ pub trait RuntimeView: WasiView + Send + 'static {
     /// This crate's part of the data.
     fn runtime(&mut self) -> &mut RuntimeCtx;
 
+    /// A run begins: what the data counts of one run besides this crate's part begins
+    /// anew. Nothing by default.
+    fn begin_run(&mut self) {}
+
     /// Notes what the data holds besides the interpreter's memory and a program
     /// can change: files, say. Calling the answer puts it back.
     ///

@@ -113,6 +113,10 @@ impl RuntimeView for SandboxState {
         &mut self.runtime
     }
 
+    fn begin_run(&mut self) {
+        self.sockets.begin_run();
+    }
+
     fn checkpoint(&mut self) -> Undo {
         self.files.checkpoint()
     }
