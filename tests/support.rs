@@ -61,6 +61,14 @@ pub(crate) async fn times_out(code: &str) -> ExecutionOutput {
     *stopped.output
 }
 
+/// The memory of this process, where the kernel tells; else 0.
+pub(crate) fn memory_kib() -> u64 {
+    #[cfg(target_os = "linux")]
+    return process::memory_kib();
+    #[cfg(not(target_os = "linux"))]
+    return 0;
+}
+
 /// What the kernel says of this process.
 #[cfg(target_os = "linux")]
 pub(crate) mod process {

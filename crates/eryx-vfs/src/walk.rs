@@ -191,7 +191,7 @@ impl<'a> Walk<'a> {
     fn kind(&self, place: &Place) -> FsResult<FileKind> {
         match place.node {
             Node::Memory(node) => Ok(self.ctx.storage(place.mount)?.stat(node)?.kind),
-            // The root of a mount that is a single file has nothing below.
+            Node::Real(_) if self.ctx.mount(place.mount)?.is_file() => Ok(FileKind::File),
             Node::Real(_) | Node::Nowhere => Ok(FileKind::Directory),
         }
     }
