@@ -9,6 +9,7 @@ mod crowd;
 mod ends;
 mod examples;
 mod exits;
+mod file_threats;
 mod files;
 mod guest;
 mod images;

@@ -63,6 +63,14 @@ pub(crate) async fn times_out(code: &str) -> ExecutionOutput {
     *stopped.output
 }
 
+/// The memory of this process, where the kernel tells; else 0.
+pub(crate) fn memory_kib() -> u64 {
+    #[cfg(target_os = "linux")]
+    return process::memory_kib();
+    #[cfg(not(target_os = "linux"))]
+    return 0;
+}
+
 /// Has what is told to `tracing` on this thread kept as text, until the guard is
 /// dropped.
 pub(crate) fn captured_events() -> (Arc<Mutex<Vec<String>>>, tracing::subscriber::DefaultGuard) {
