@@ -405,7 +405,7 @@ async fn longest_turn<T>(work: impl Future<Output = T>) -> (T, Duration) {
         loop {
             let before = worked();
             tokio::time::sleep(Duration::from_millis(10)).await;
-            longest.set(longest.get().max(worked() - before));
+            longest.set(longest.get().max(worked().saturating_sub(before)));
         }
     };
     tokio::select! {

@@ -112,10 +112,10 @@ async fn case_51_archives_that_fill_memory() {
 /// be a thousand times as many as `packed`.
 fn bomb(packed: usize, said: u32) -> Vec<u8> {
     let mut block = vec![0; 4096];
-    let mut packer = flate2::Compress::new(flate2::Compression::best(), false);
+    let mut deflate = flate2::Compress::new(flate2::Compression::best(), false);
     let full = flate2::FlushCompress::Full;
-    packer.compress(&vec![0; 1 << 20], &mut block, full).unwrap();
-    block.truncate(usize::try_from(packer.total_out()).unwrap());
+    deflate.compress(&vec![0; 1 << 20], &mut block, full).unwrap();
+    block.truncate(usize::try_from(deflate.total_out()).unwrap());
     let stored = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     zip.start_file("p/zeros", stored).unwrap();

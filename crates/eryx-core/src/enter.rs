@@ -29,7 +29,7 @@ pub(crate) async fn execute<T: RuntimeView>(
         let (clock, seed) = (runtime.clock(), runtime.seed());
         program(code, options, executor.extensions(), lasting, clock, seed)?
     };
-    interpreter.data_mut().begin_run();
+    interpreter.body()?.store.data_mut().begin_run();
     let ended = enter(interpreter, options, started, async |body| {
         body.sandbox.eryx_runtime_execution().call_execute(&mut body.store, &program).await
     })
