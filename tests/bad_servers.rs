@@ -305,13 +305,30 @@ except OSError as e: print(e.reason)
     let by_name = "[Errno 63] the host does not allow proxy.test\n";
     assert_eq!(out, format!("{refused}{by_name}{refused}"));
     assert_eq!(proxy.accepted(), 0);
-    // A proxy that is allowed is where the connection was made to: the host makes no
-    // TLS with another name on it.
+    // A proxy that is allowed leads nowhere else than the rules do.
     let rule: NetRule = "proxy.test:*".parse().unwrap();
     let only_proxy = trusting_only(&authority).allow_rule(rule.private());
     let code = code.split("os.environ").next().unwrap();
-    let out = run(&sandbox_with(only_proxy), code, &proxy).await;
-    assert_eq!(out, format!("{refused}[Errno 63] the connection was not made to server.test\n"));
+    let out = run(&sandbox_with(only_proxy.clone()), code, &proxy).await;
+    let beyond = "[Errno 63] the host does not allow server.test at port 443\n";
+    assert_eq!(out, format!("{refused}{beyond}"));
+    // TLS is then with the name that was allowed, and with no other.
+    let both = only_proxy.allow("server.test").unwrap().allow("other.test").unwrap();
+    let out = run(&sandbox_with(both.clone()), code, &proxy).await;
+    assert_eq!(out, format!("{refused}b'GET / HTTP/1.1'\n"));
+    let code = code.replace("server.test", "other.test");
+    let out = run(&sandbox_with(both.clone()), &code, &proxy).await;
+    assert!(out.contains("CERTIFICATE_VERIFY_FAILED"), "{out}");
+    let code = r"
+import socket, ssl
+s = socket.create_connection(('proxy.test', PORT))
+s.sendall(b'CONNECT server.test:443 HTTP/1.1\r\n\r\n')
+print(s.recv(100))
+try: ssl.create_default_context().wrap_socket(s, server_hostname='other.test')
+except PermissionError as e: print(e.strerror)
+";
+    let out = run(&sandbox_with(both), code, &proxy).await;
+    assert_eq!(out, "b'HTTP/1.1 200 OK\\r\\n\\r\\n'\nthe connection was not made to other.test\n");
 }
 
 fn trusting_only(authority: &Authority) -> NetConfig {

@@ -5,7 +5,7 @@
 use crate::peers::{Authority, Server, http, sandbox_with, trusting};
 use crate::servers::{self, Peer, missing, program};
 use crate::support::repository;
-use eryx::{Error, NetConfig, NetLimits, ResourceLimits, Sandbox, VolumeMount};
+use eryx::{Error, NetConfig, ResourceLimits, Sandbox, VolumeMount};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -57,7 +57,7 @@ async fn run(wheels: &Path, network: NetConfig, code: &str, port: u16) -> String
         "import sys\nsys.path.insert(0, '/site')\n{}",
         code.replace("PORT", &port.to_string())
     );
-    let limits = ResourceLimits::default().with_timeout(Duration::from_mins(1));
+    let limits = ResourceLimits::default().with_timeout(Duration::from_mins(5));
     let sandbox = Sandbox::embedded()
         .network(network)
         .limits(limits)
@@ -114,21 +114,64 @@ async fn requests_urllib3_and_httpx() {
     );
 }
 
+/// A port that nobody has yet.
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// What each client does at a server that speaks one version of TLS.
+const NGINX_CLIENTS: &str = r"
+import aiohttp, asyncio, httpx, requests, urllib.request, urllib3
+async def with_httpx(url):
+    async with httpx.AsyncClient() as c:
+        answers = await asyncio.gather(*(c.get(url + '/v') for i in range(4)))
+        return {a.text for a in answers}
+async def with_aiohttp(url):
+    async with aiohttp.ClientSession() as c:
+        async def ask():
+            async with c.get(url + '/v') as r: return await r.text()
+        async with c.post(url + '/v', data=b'x' * 300_000) as r: posted = await r.text()
+        return {posted, *await asyncio.gather(*(ask() for i in range(4)))}
+for port in (OLD, NEW):
+    url = f'https://server.test:{port}'
+    with requests.Session() as s:
+        posted = s.post(url + '/v', data=b'x' * 300_000)
+        print('requests', s.get(url + '/v').text, posted.text, s.get(url + '/old').url[-2:], len(s.get(url + '/big').content))
+    pool = urllib3.PoolManager()
+    print('urllib3', pool.request('GET', url + '/v').data, pool.request('PUT', url + '/v', body=b'y').data)
+    with httpx.Client(follow_redirects=True) as c:
+        print('httpx', c.get(url + '/old').text, c.post(url + '/v', content=b'z').text)
+    print('httpx', asyncio.run(with_httpx(url)))
+    print('aiohttp', asyncio.run(with_aiohttp(url)))
+    print('urllib', urllib.request.urlopen(url + '/v').read())
+    try: requests.get(f'https://other.test:{port}/v')
+    except requests.exceptions.SSLError as e: print('not for' in str(e) or 'mismatch' in str(e))
+";
+
 #[tokio::test]
 async fn nginx_with_both_versions_of_tls() {
     let (Some(wheels), Some(nginx)) = (wheels(), program("nginx")) else { return };
     let mut authority = None;
-    let peer = Peer::start(|port, folder| {
+    let new = free_port();
+    let peer = Peer::start(|old, folder| {
         authority = Some(certificate(folder));
-        fs::write(folder.join("big"), vec![b'x'; 20 << 20]).unwrap();
+        fs::write(folder.join("big"), vec![b'x'; 2 << 20]).unwrap();
+        let server = |port, version: &str| {
+            format!(
+                "server {{ listen 127.0.0.1:{port} ssl; server_name server.test; root {0};\n\
+                 ssl_certificate {0}/chain.pem; ssl_certificate_key {0}/key.pem;\n\
+                 ssl_protocols {version}; location /v {{ return 200 $ssl_protocol; }}\n\
+                 location /old {{ return 302 /v; }} }}\n",
+                folder.display()
+            )
+        };
         let config = format!(
             "daemon off; master_process off; pid {0}/pid; error_log {0}/error.log;\n\
              events {{}}\nhttp {{ access_log off; client_body_temp_path {0}/b; proxy_temp_path {0}/p;\n\
-             fastcgi_temp_path {0}/f; uwsgi_temp_path {0}/u; scgi_temp_path {0}/s;\n\
-             server {{ listen 127.0.0.1:{port} ssl; server_name server.test; root {0};\n\
-             ssl_certificate {0}/chain.pem; ssl_certificate_key {0}/key.pem;\n\
-             ssl_protocols TLSv1.2 TLSv1.3; location /v {{ return 200 $ssl_protocol; }} }} }}\n",
-            folder.display()
+             fastcgi_temp_path {0}/f; uwsgi_temp_path {0}/u; scgi_temp_path {0}/s;\n{1}{2}}}\n",
+            folder.display(),
+            server(old, "TLSv1.2"),
+            server(new, "TLSv1.3"),
         );
         fs::write(folder.join("nginx.conf"), config).unwrap();
         let mut command = servers::command(&nginx);
@@ -136,46 +179,46 @@ async fn nginx_with_both_versions_of_tls() {
         command.arg("-e").arg(folder.join("error.log"));
         command
     });
-    let code = r"
-import requests, ssl, urllib.request
-for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
-    context = ssl.create_default_context()
-    context.minimum_version = context.maximum_version = version
-    print(urllib.request.urlopen('https://server.test:PORT/v', context=context).read())
-print(len(requests.get('https://server.test:PORT/big').content))
-";
-    let limits = NetLimits { bytes_in: 64 << 20, ..NetLimits::default() };
-    let network = trusting(&authority.unwrap()).limits(limits);
-    let out = run(&wheels, network, code, peer.port).await;
-    assert_eq!(out, "b'TLSv1.2'\nb'TLSv1.3'\n20971520\n");
+    let code = NGINX_CLIENTS.replace("OLD", "PORT").replace("NEW", &new.to_string());
+    let out = run(&wheels, trusting(&authority.unwrap()), &code, peer.port).await;
+    let version = |version: &str| {
+        format!(
+            "requests {version} {version} /v 2097152\nurllib3 b'{version}' b'{version}'\n\
+             httpx {version} {version}\nhttpx {{'{version}'}}\naiohttp {{'{version}'}}\n\
+             urllib b'{version}'\nTrue\n"
+        )
+    };
+    assert_eq!(out, version("TLSv1.2") + &version("TLSv1.3"));
 }
 
 const WEBSOCKET_SERVER: &str = "
 import asyncio, ssl, sys, websockets
-async def main(port, folder):
+async def main(port, folder, version):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder + '/chain.pem', folder + '/key.pem')
+    context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
     async def echo(ws):
         async for message in ws:
             await ws.send(message[::-1])
     async with websockets.serve(echo, '127.0.0.1', port, ssl=context):
         await asyncio.Future()
-asyncio.run(main(int(sys.argv[1]), sys.argv[2]))
+asyncio.run(main(int(sys.argv[1]), *sys.argv[2:]))
 ";
 
 #[tokio::test]
 async fn websockets() {
     let Some(wheels) = wheels() else { return };
-    let mut authority = None;
-    let peer = Peer::start(|port, folder| {
-        authority = Some(certificate(folder));
-        let mut command = Command::new("python3");
-        command.env("PYTHONPATH", &wheels).args(["-c", WEBSOCKET_SERVER]);
-        command.arg(port.to_string()).arg(folder);
-        command.stderr(Stdio::null());
-        command
-    });
-    let code = r"
+    for version in ["TLSv1_2", "TLSv1_3"] {
+        let mut authority = None;
+        let peer = Peer::start(|port, folder| {
+            authority = Some(certificate(folder));
+            let mut command = Command::new("python3");
+            command.env("PYTHONPATH", &wheels).args(["-c", WEBSOCKET_SERVER]);
+            command.arg(port.to_string()).arg(folder).arg(version);
+            command.stderr(Stdio::null());
+            command
+        });
+        let code = r"
 import asyncio, websockets
 async def main():
     async with websockets.connect('wss://server.test:PORT/') as ws:
@@ -183,10 +226,13 @@ async def main():
             await ws.send(message)
             reply = await ws.recv()
             print(reply == message[::-1], len(reply))
+        print(ws.transport.get_extra_info('ssl_object').version())
 asyncio.run(main())
 ";
-    let out = run(&wheels, trusting(&authority.unwrap()), code, peer.port).await;
-    assert_eq!(out, "True 5\nTrue 2\nTrue 100000\n");
+        let out = run(&wheels, trusting(&authority.unwrap()), code, peer.port).await;
+        let version = version.replace('_', ".");
+        assert_eq!(out, format!("True 5\nTrue 2\nTrue 100000\n{version}\n"));
+    }
 }
 
 #[tokio::test]
@@ -196,10 +242,11 @@ async fn redis_with_and_without_tls() {
     let mut secure = 0;
     let peer = Peer::start(|port, folder| {
         authority = Some(certificate(folder));
-        secure = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        secure = free_port();
         let mut command = servers::command(&redis);
         command.args(["--bind", "127.0.0.1", "--save", "", "--port", &port.to_string()]);
         command.args(["--tls-port", &secure.to_string(), "--tls-auth-clients", "no"]);
+        command.args(["--requirepass", "pass wörd"]);
         command.arg("--tls-cert-file").arg(folder.join("chain.pem"));
         command.arg("--tls-key-file").arg(folder.join("key.pem"));
         command.arg("--tls-ca-cert-file").arg(folder.join("chain.pem"));
@@ -207,14 +254,22 @@ async fn redis_with_and_without_tls() {
     });
     let code = r"
 import asyncio, redis, redis.asyncio
-for r in (redis.Redis('server.test', PORT), redis.Redis('server.test', SECURE, ssl=True)):
+password = 'pass wörd'
+for wrong in (None, 'wrong'):
+    try: redis.Redis('server.test', SECURE, ssl=True, password=wrong).ping()
+    except redis.AuthenticationError as e: print(type(e).__name__)
+for r in (
+    redis.Redis('server.test', PORT, password=password),
+    redis.Redis('server.test', SECURE, ssl=True, password=password),
+    redis.from_url('rediss://default:pass%20w%C3%B6rd@server.test:SECURE/0'),
+):
     r.delete('list')
     with r.pipeline() as p:
         for i in range(100): p.rpush('list', i)
         p.execute()
     print(r.llen('list'), r.lrange('list', 0, 2), r.blpop('list', timeout=1))
 async def main():
-    r = redis.asyncio.Redis(host='server.test', port=SECURE, ssl=True)
+    r = redis.asyncio.Redis(host='server.test', port=SECURE, ssl=True, password=password)
     async def listen():
         async with r.pubsub() as p:
             await p.subscribe('news')
@@ -229,7 +284,8 @@ asyncio.run(main())
     let code = code.replace("SECURE", &secure.to_string());
     let out = run(&wheels, trusting(&authority.unwrap()), &code, peer.port).await;
     let line = "100 [b'0', b'1', b'2'] (b'list', b'0')\n";
-    assert_eq!(out, format!("{line}{line}b'hello'\n"));
+    let refused = "AuthenticationError\nAuthenticationError\n";
+    assert_eq!(out, format!("{refused}{line}{line}{line}b'hello'\n"));
 }
 
 #[cfg(unix)]
@@ -263,7 +319,10 @@ async fn postgresql() {
             chown(&key, Some(65534), Some(65534)).unwrap();
         }
         let mut init = servers::command(&initdb);
-        init.args(["-A", "trust", "-U", "tester", "-N", "-D"]).arg(&data).stdout(Stdio::null());
+        let password = folder.join("password");
+        fs::write(&password, "pass wörd\n").unwrap();
+        init.args(["-A", "scram-sha-256", "-U", "tester", "-N", "--pwfile"]).arg(&password);
+        init.arg("-D").arg(&data).stdout(Stdio::null());
         as_nobody(&mut init, root);
         assert!(init.current_dir("/").status().unwrap().success(), "initdb failed");
         let mut command = servers::command(&postgres);
@@ -282,13 +341,15 @@ async fn postgresql() {
     });
     let code = r"
 import pg8000.dbapi, ssl, time
-def connect(**options):
+def connect(password='pass wörd', **options):
     while True:
-        try: return pg8000.dbapi.connect('tester', host='server.test', port=PORT, database='postgres', **options)
+        try: return pg8000.dbapi.connect('tester', host='server.test', port=PORT, database='postgres', password=password, **options)
         except pg8000.dbapi.DatabaseError as e:
             if e.args[0].get('C') != '57P03': raise
             time.sleep(0.05)
 for options in ({'ssl_context': False}, {'ssl_context': ssl.create_default_context()}):
+    try: connect(password='wrong', **options)
+    except pg8000.dbapi.DatabaseError as e: print(e.args[0]['C'])
     db = connect(**options)
     cursor = db.cursor()
     cursor.execute('create temp table t (n int, s text)')
@@ -300,7 +361,8 @@ for options in ({'ssl_context': False}, {'ssl_context': ssl.create_default_conte
     db.close()
 ";
     let out = run(&wheels, trusting(&authority.unwrap()), code, peer.port).await;
-    assert_eq!(out, "([45, 'ééééééééé', False],)\n22012\n([45, 'ééééééééé', True],)\n22012\n");
+    let seen = |tls| format!("28P01\n([45, 'ééééééééé', {tls}],)\n22012\n");
+    assert_eq!(out, seen("False") + &seen("True"));
 }
 
 const AIOHTTP: &str = r"
@@ -311,12 +373,12 @@ async def main():
         for i in range(2):
             async with s.post(f'{url}/r{i}', json={'a': i}, headers={'X-Key': os.environ['KEY']}) as r:
                 text = await r.text()
-                print(r.status, text.split()[1], 'X-Key: s3cr3t-value' in text, text[-8:])
+                print(r.status, text.split()[1], 'X-Key: ' + os.environ['KEY'] in text, text[-8:])
         async def body():
             yield b'first '
             yield os.environ['KEY'].encode()
         async with s.put(f'{url}/chunked', data=body()) as r:
-            print((await r.text())[-18:])
+            print((await r.text()).endswith('first ' + os.environ['KEY']))
         async def get(path):
             async with s.get(url + path) as r: return len(await r.read())
         print(await asyncio.gather(*(get(f'/size/{n}') for n in (1, 1000, 3_000_000))))
@@ -332,15 +394,43 @@ asyncio.run(main())
 async fn aiohttp() {
     let Some(wheels) = wheels() else { return };
     let authority = Authority::new();
-    let server = Server::tls(authority.server("server.test"), http);
+    let sent = Arc::new(Mutex::new(String::new()));
+    let seen = Arc::clone(&sent);
+    let server = Server::tls(authority.server("server.test"), move |stream| {
+        http(&mut Overheard(stream, &seen));
+    });
     let secret = eryx::Secret::new("KEY", "s3cr3t-value", ["server.test".parse().unwrap()]);
     let network = trusting(&authority).secret(secret.unwrap().in_body());
     let out = run(&wheels, network, AIOHTTP, server.port).await;
     assert_eq!(
         out,
-        "200 /r0 True {\"a\": 0}\n200 /r1 True {\"a\": 1}\nfirst s3cr3t-value\n\
+        "200 /r0 True {\"a\": 0}\n200 /r1 True {\"a\": 1}\nTrue\n\
          [1, 1000, 3000000]\n/after\nTrue\ntimeout\n"
     );
+    let sent = sent.lock().unwrap();
+    assert_eq!(sent.matches("X-Key: s3cr3t-value\r\n").count(), 2, "{sent}");
+    assert!(sent.contains("\r\ns3cr3t-value\r\n"), "{sent}");
+}
+
+/// Notes what is read.
+struct Overheard<'a>(&'a mut dyn crate::peers::Stream, &'a Mutex<String>);
+
+impl Read for Overheard<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let length = self.0.read(buffer)?;
+        self.1.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..length]));
+        Ok(length)
+    }
+}
+
+impl Write for Overheard<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// Answers one question about a name with an address, as a name server does over

@@ -5,6 +5,7 @@ use eryx::{
     DynamicCallback, Error, PythonImageSnapshot, PythonStateSnapshot, ResourceLimits, Sandbox,
     Session, SnapshotError, SnapshotOptions, State, StorageLimits,
 };
+use std::cell::Cell;
 use std::time::Duration;
 
 async fn run(session: &Session, code: &str) -> String {
@@ -386,4 +387,103 @@ f = open('/tmp/a', 'w'); gone = open('/tmp/gone', 'w'); os.remove('/tmp/gone'); 
     assert_eq!(reasons[1].0, "number");
     assert!(reasons[1].1.contains("it was not opened by a path"), "{reasons:?}");
     assert_eq!(reasons.len(), 2);
+}
+
+/// How long this thread has worked.
+#[cfg(target_os = "linux")]
+fn worked() -> Duration {
+    let all = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(all.split_whitespace().next().unwrap().parse().unwrap())
+}
+
+/// The longest that others on this thread had to wait because of `work`, whatever
+/// else the machine did meanwhile.
+#[cfg(target_os = "linux")]
+async fn longest_turn<T>(work: impl Future<Output = T>) -> (T, Duration) {
+    let longest = Cell::new(Duration::ZERO);
+    let beat = async {
+        loop {
+            let before = worked();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            longest.set(longest.get().max(worked().saturating_sub(before)));
+        }
+    };
+    tokio::select! {
+        () = beat => unreachable!(),
+        done = work => (done, longest.get()),
+    }
+}
+
+/// Taking and putting much memory lets others have their turn, also where there is
+/// one thread for all.
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn large_images_do_not_stop_the_others() {
+    let limits = ResourceLimits::default().with_memory_bytes(512 << 20).with_restore_timeout(None);
+    let sandbox = Sandbox::embedded().limits(limits).build().unwrap();
+    let session = sandbox.session().await.unwrap();
+    // The first of all learns what a fresh interpreter is like.
+    session.snapshot_image().await.unwrap();
+    run(&session, "x = bytearray(range(256)) * (800 << 10)").await;
+    let (image, taking) = longest_turn(session.snapshot_image()).await;
+    let image = image.unwrap();
+    assert!(image.size() > 200 << 20);
+    let (fork, forking) = longest_turn(session.fork()).await;
+    assert_eq!(run(&fork.unwrap(), "print(len(x), x[-1])").await, "209715200 255\n");
+    let (copy, putting) = longest_turn(Session::from_image(&sandbox, &image)).await;
+    assert_eq!(run(&copy.unwrap(), "print(len(x), x[-1])").await, "209715200 255\n");
+    let turns = [taking, forking, putting];
+    assert!(turns.iter().all(|turn| *turn < Duration::from_millis(100)), "{turns:?}");
+}
+
+/// A file of the host's is opened again by its path, where the original stands.
+#[tokio::test]
+async fn open_files_of_the_host_are_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a"), "0123456789").unwrap();
+    let volume = || eryx::VolumeMount::read_only(folder.path(), "/host");
+    let sandbox = || Sandbox::embedded().volume(volume()).build().unwrap();
+    let session = sandbox().session().await.unwrap();
+    run(&session, "f = open('/host/a'); f.read(3)\ng = open('/host/a', 'rb', 0)").await;
+    let fork = session.fork().await.unwrap();
+    let image = session.snapshot_image().await.unwrap();
+    let copy = Session::from_image(&sandbox(), &image).await.unwrap();
+    for session in [&fork, &copy, &session] {
+        assert_eq!(run(session, "print(f.read(), g.read(2))").await, "3456789 b'01'\n");
+    }
+    // Where it is not to be had, who uses it learns that.
+    std::fs::remove_file(folder.path().join("a")).unwrap();
+    let fork = session.fork().await.unwrap();
+    let code = "try: print(g.read(1))\nexcept OSError: print('OSError')";
+    assert_eq!(run(&fork, code).await, "OSError\n");
+    assert_eq!(run(&session, code).await, "b'2'\n");
+}
+
+/// A connection stays with the original; its copy is closed.
+#[tokio::test]
+async fn connections_stay_behind() {
+    use crate::peers::{Server, echo, network, sandbox_with};
+
+    let server = Server::tcp(|mut stream| echo(&mut stream));
+    let sandbox = sandbox_with(network());
+    let session = sandbox.session().await.unwrap();
+    let code = "import socket\ns = socket.create_connection(('server.test', PORT), timeout=5)";
+    run(&session, &code.replace("PORT", &server.port.to_string())).await;
+    let image = session.snapshot_image().await.unwrap();
+    let copies =
+        [session.fork().await.unwrap(), Session::from_image(&sandbox, &image).await.unwrap()];
+    let code = "
+try:
+    s.sendall(b'hello'); print(s.recv(9))
+except OSError as error:
+    print('OSError')";
+    for copy in &copies {
+        assert_eq!(run(copy, code).await, "OSError\n");
+        assert!(run(copy, "s.close(); print(s)").await.contains("closed"));
+    }
+    assert_eq!(run(&session, code).await, "b'hello'\n");
+    // By value it cannot be saved, and that is told.
+    let error = session.snapshot_state().await.unwrap_err();
+    assert!(matches!(error, Error::Snapshot(SnapshotError::Unsaveable(_))), "{error:?}");
+    assert!(error.to_string().contains("cannot save s, a socket"), "{error}");
 }

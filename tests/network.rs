@@ -137,6 +137,41 @@ asyncio.run(main())
 }
 
 #[tokio::test]
+async fn messages_and_closed_descriptors() {
+    let code = r"
+import os, select, selectors, socket
+a, b = socket.socketpair()
+a.sendmsg([b'one ', b'two ', bytearray(b'three')])
+print(b.recvmsg(4), b.recvmsg(4, 100, socket.MSG_PEEK), end=' ')
+first, second = bytearray(3), bytearray(20)
+print(b.recvmsg_into([first, memoryview(second)[:4]]), first, second[:4], b.recv(9))
+for wrong in (lambda: b.recvmsg(-1), lambda: b.recvmsg(1, -1), lambda: a.sendmsg([b'x'], [(1, 1, b'')])):
+    try: wrong()
+    except (OSError, ValueError) as e: print(type(e).__name__, end=' ')
+a.shutdown(socket.SHUT_WR)
+print(b.recvmsg(9), b.recvmsg_into([]))
+p = select.poll()
+p.register(a, select.POLLIN); p.register(b); p.register(999)
+fds = a.fileno(), b.fileno()
+a.close()
+print(sorted(p.poll()) == sorted([(fds[0], select.POLLNVAL), (999, select.POLLNVAL), (fds[1], select.POLLIN | select.POLLOUT)]))
+p.unregister(999); p.unregister(fds[0]); p.unregister(b)
+file = os.open('/data/x', os.O_CREAT | os.O_RDWR)
+p.register(file, select.POLLIN); print(p.poll() == [(file, select.POLLIN)], end=' ')
+os.close(file); print(p.poll() == [(file, select.POLLNVAL)])
+try: select.select([fds[0]], [], [], 1)
+except OSError as e: print(e.errno == 8)
+";
+    let out = run(&crate::support::sandbox(), code, &echo_server()).await;
+    assert_eq!(
+        out,
+        "(b'one ', [], 0, None) (b'two ', [], 0, None) (7, [], 0, None) bytearray(b'two') \
+         bytearray(b' thr') b'ee'\nValueError ValueError OSError (b'', [], 0, None) (0, [], 0, None)\n\
+         True\nTrue True\nTrue\n"
+    );
+}
+
+#[tokio::test]
 async fn timeouts_and_non_blocking_sockets() {
     let code = r"
 import socket, select, selectors, time, errno
@@ -339,6 +374,33 @@ except PermissionError as e: print(e)
     let out = run(&sandbox_with(trusting(&authority)), code, &server).await;
     assert!(out.contains("b'hello 5\\n']"), "{out}");
     assert!(out.contains("the host does not allow example.com"), "{out}");
+}
+
+#[tokio::test]
+async fn asyncio_has_tls_sessions_as_often_as_wanted() {
+    let authority = Authority::new();
+    let code = r"
+import asyncio
+async def one(name='server.test', give_up=False):
+    reader, writer = await asyncio.open_connection('127.0.0.1', PORT, ssl=True, server_hostname=name)
+    writer.write(b'hello\n')
+    line = await reader.readline()
+    writer.transport.abort() if give_up else writer.close()
+    try: await writer.wait_closed()
+    except OSError: pass
+    return line
+async def main():
+    for i in range(6): await asyncio.gather(*(one(give_up=i % 2) for i in range(5)))
+    try: await one('example.com')
+    except PermissionError as e: print(e.strerror)
+    return await one()
+print(asyncio.run(main()))
+";
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let server = Server::tls(authority.server_with("server.test", &[version]), echo);
+        let out = run(&sandbox_with(trusting(&authority)), code, &server).await;
+        assert_eq!(out, "the host does not allow example.com\nb'hello\\n'\n");
+    }
 }
 
 #[tokio::test]

@@ -25,7 +25,8 @@ async fn attempts(sandbox: &Sandbox, lines: &[String]) -> String {
 fn all_refused(out: &str, count: usize) {
     assert_eq!(out.lines().count(), count, "{out}");
     for line in out.lines() {
-        assert!(line.starts_with("PermissionError "), "{out}");
+        // `errno.EPERM` of WASI.
+        assert!(line.starts_with("PermissionError [Errno 63] "), "{out}");
     }
 }
 
@@ -48,15 +49,47 @@ async fn case_28_nothing_can_be_reached_by_default() {
 }
 
 #[tokio::test]
+async fn case_28_a_million_attempts_come_to_nothing() {
+    let here = Here::new();
+    let asked = Arc::clone(&here.asked);
+    let sandbox = sandbox_with(NetConfig::new().allow("a.test").unwrap().resolver(here));
+    let code = "
+import errno, socket
+refused = 0
+for i in range(3000):
+    try: socket.socket().connect(('10.0.0.1', 443))
+    except PermissionError as e: refused += e.errno == errno.EPERM
+    try: socket.getaddrinfo('example.com', 443)
+    except PermissionError as e: refused += e.errno == errno.EPERM
+print(refused)
+try: socket.getaddrinfo('a.test', 443)
+except OSError as e: print(e.errno == errno.EDQUOT, e.strerror)
+";
+    let session = sandbox.session().await.unwrap();
+    let spent = "6000\nTrue this run has looked up as many names as it may\n";
+    for _ in 0..2 {
+        assert_eq!(session.execute(code).await.unwrap().stdout, spent);
+    }
+    assert_eq!(*asked.lock().unwrap(), Vec::<String>::new());
+    assert_eq!(session.execute("print(1 + 1)").await.unwrap().stdout, "2\n");
+}
+
+#[tokio::test]
 async fn case_29_all_hosts_are_not_private_ones() {
     let server = Server::tcp(|mut stream| echo(&mut stream));
-    let all = NetConfig::new().allow("*:*").unwrap();
+    let all =
+        ["*:*", "0.0.0.0/0:*", "0.0.0.0/1:*", "128.0.0.0/1:*", "[::/0]:*", "169.254.0.0/16:*"];
+    let all = all.map(|rule| rule.parse().unwrap());
+    let all = all.into_iter().fold(NetConfig::new(), NetConfig::allow_rule);
     let addresses = [
         "127.0.0.1",
         "0.0.0.0",
         "::1",
         "169.254.169.254",
         "10.0.0.1",
+        "192.168.0.1",
+        "100.100.100.200",
+        "fd00:ec2::254",
         "::ffff:127.0.0.1",
         "::ffff:7f00:1",
         "64:ff9b::7f00:1",
@@ -74,7 +107,17 @@ async fn case_29_all_hosts_are_not_private_ones() {
             )
         })
         .collect();
-    all_refused(&attempts(&sandbox_with(all), &lines).await, lines.len());
+    all_refused(&attempts(&sandbox_with(all.clone()), &lines).await, lines.len());
+    assert_eq!(server.accepted(), 0);
+    // As C reads addresses: those are no names, and nobody is asked for them.
+    let here = Here::new();
+    let asked = Arc::clone(&here.asked);
+    let spellings = ["0x7f.1", "2130706433", "127.1", "0177.0.0.1", "0x7f000001", "127.0.0.1."];
+    let lines =
+        spellings.map(|text| format!("socket.create_connection(({text:?}, {}))", server.port));
+    let out = attempts(&sandbox_with(all.resolver(here)), &lines).await;
+    assert_eq!(out.matches("gaierror [Errno -2]").count(), spellings.len(), "{out}");
+    assert_eq!(*asked.lock().unwrap(), Vec::<String>::new());
     assert_eq!(server.accepted(), 0);
 }
 
@@ -119,9 +162,20 @@ async fn case_32_verification_cannot_be_switched_off() {
     let line = UNVERIFIED.replace("PORT", &server.port.to_string());
     let out = attempts(&sandbox_with(network()), std::slice::from_ref(&line)).await;
     assert!(out.starts_with("SSLCertVerificationError "), "{out}");
-    let rule: NetRule = "server.test".parse().unwrap();
-    let granted = network().dangerously_allow_unverified(rule);
-    assert_eq!(attempts(&sandbox_with(granted), &[line]).await, "passed TLSv1.3\n");
+    let granted = |rule: &str| {
+        let rule: NetRule = rule.parse().unwrap();
+        sandbox_with(network().dangerously_allow_unverified(rule))
+    };
+    // At another port, or of another name.
+    for elsewhere in ["server.test", "other.test:*", "*.server.test:*", "127.0.0.2:*"] {
+        let out = attempts(&granted(elsewhere), std::slice::from_ref(&line)).await;
+        assert!(out.starts_with("SSLCertVerificationError "), "{elsewhere}: {out}");
+    }
+    let here = format!("server.test:{}", server.port);
+    for rule in [here.as_str(), "*.test:*", "127.0.0.1:*"] {
+        let lines = std::slice::from_ref(&line);
+        assert_eq!(attempts(&granted(rule), lines).await, "passed TLSv1.3\n", "{rule}");
+    }
 }
 
 #[tokio::test]
@@ -156,6 +210,7 @@ async fn case_34_a_silent_server() {
     let ended = sandbox.execute(code).await;
     assert!(matches!(ended, Err(Error::Timeout(_))), "{ended:?}");
     assert!(start.elapsed() < Duration::from_secs(5));
+    assert_eq!(sandbox.execute("print(1 + 1)").await.unwrap().stdout, "2\n");
     // The server sees that the connection is gone.
     tokio::task::spawn_blocking(move || told.recv().unwrap()).await.unwrap();
 }
@@ -250,13 +305,102 @@ async fn case_57_secrets_with_line_ends() {
     }
 }
 
+const VALUE: &str = "s3cr3t-value";
+
+fn holds_value(bytes: &[u8]) -> bool {
+    bytes.windows(VALUE.len()).any(|window| window == VALUE.as_bytes())
+}
+
 #[tokio::test]
 async fn case_58_the_value_is_not_shown() {
-    let secret = Secret::new("KEY", "s3cr3t-value", []).unwrap();
+    let secret = Secret::new("KEY", VALUE, []).unwrap();
     let network = NetConfig::new().secret(secret.clone());
     let shown = format!("{secret:?} {network:?} {:?}", network.clone().build().unwrap());
     assert!(shown.contains("KEY") && !shown.contains("s3cr3t"), "{shown}");
     let twice = Sandbox::embedded().secret(secret.clone()).secret(secret).build();
     let error = twice.unwrap_err();
     assert!(matches!(error, Error::Config(_)) && !format!("{error:?}").contains("s3cr3t"));
+}
+
+/// A server for `api.test` that answers with all that it was sent.
+fn repeating(authority: &Authority) -> (Server, Arc<Mutex<String>>) {
+    let seen = Arc::new(Mutex::new(String::new()));
+    let sent = Arc::clone(&seen);
+    let server = Server::tls(authority.server("api.test"), move |stream| {
+        let mut stream = BufReader::new(stream);
+        while let Some(request) = read_request(&mut stream) {
+            sent.lock().unwrap().push_str(&request);
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", request.len());
+            stream.get_mut().write_all((head + &request).as_bytes()).unwrap();
+            stream.get_mut().flush().unwrap();
+        }
+    });
+    (server, seen)
+}
+
+#[tokio::test]
+async fn case_58_the_value_is_in_nothing_that_a_used_session_leaves() {
+    let (logs, _guard) = crate::support::captured_events();
+    let authority = Authority::new();
+    let (server, seen) = repeating(&authority);
+    let secret = Secret::new("KEY", VALUE, ["api.test".parse().unwrap()]).unwrap();
+    let secret = secret.in_path_and_query().in_body();
+    let sandbox = Sandbox::embedded().network(trusting(&authority)).secret(secret).build().unwrap();
+    let session = sandbox.session().await.unwrap();
+    let code = format!(
+        "import os, http.client\nc = http.client.HTTPSConnection('api.test', {})\n\
+         c.request('POST', '/?' + os.environ['KEY'], 'k=' + os.environ['KEY'] * 3, \
+         {{'Authorization': 'Bearer ' + os.environ['KEY']}})\n\
+         answer = c.getresponse().read()\nprint(answer)\nopen('/data/f', 'wb').write(answer)\n\
+         print(c.sock)\nraise ValueError(answer)",
+        server.port
+    );
+    let error = session.execute(code).await.unwrap_err();
+    assert!(seen.lock().unwrap().contains(VALUE));
+    let Error::Execution(raised) = &error else { panic!("{error:?}") };
+    assert!(raised.output.stdout.contains("Bearer eryx_secret_"), "{}", raised.output.stdout);
+    let image = session.snapshot_image_with_files().await.unwrap();
+    session.execute("del c").await.unwrap();
+    let state = session.snapshot_state().await.unwrap();
+    assert!(state.size() > 100);
+    let store = session.lock().unwrap().store().map(|store| format!("{:?}", store.data()));
+    let answer = session.execute("answer").await.unwrap();
+    let shown = format!(
+        "{error} {error:?} {} {sandbox:?} {session:?} {store:?} {:?} {answer:?}",
+        raised.traceback,
+        session.state(),
+    );
+    let logs = logs.lock().unwrap().join("\n");
+    assert!(logs.contains("api.test"), "{logs}");
+    for (what, bytes) in [
+        ("image", image.to_bytes()),
+        ("state", state.to_bytes()),
+        ("text", shown.into_bytes()),
+        ("logs", logs.into_bytes()),
+    ] {
+        assert!(!holds_value(&bytes), "the {what} holds the value");
+    }
+}
+
+#[tokio::test]
+async fn case_56_the_value_is_not_sent_where_the_server_is_not_verified() {
+    let seen = Arc::new(Mutex::new(String::new()));
+    let sent = Arc::clone(&seen);
+    let server = Server::tls(self_signed("api.test"), move |stream| {
+        let mut stream = BufReader::new(stream);
+        while let Some(request) = read_request(&mut stream) {
+            sent.lock().unwrap().push_str(&request);
+            stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
+            stream.get_mut().flush().unwrap();
+        }
+    });
+    let secret = Secret::new("KEY", VALUE, ["api.test".parse().unwrap()]).unwrap();
+    let unverified = network().dangerously_allow_unverified("api.test:*".parse().unwrap());
+    let sandbox = Sandbox::embedded().network(unverified).secret(secret).build().unwrap();
+    let verified = format!("HTTPSConnection('api.test', {})", server.port);
+    let not = verified.replace(')', ", context=ssl._create_unverified_context())");
+    let code = format!("import ssl\n{}", request("api.test", &server).replace(&verified, &not));
+    assert_eq!(sandbox.execute(code).await.unwrap().stdout, "b'ok'\nb'ok'\n");
+    let sent = seen.lock().unwrap().clone();
+    assert!(sent.contains("Bearer eryx_secret_") && !sent.contains("s3cr3t"), "{sent}");
 }

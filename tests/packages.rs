@@ -1,7 +1,7 @@
 //! Packages: cases 50 to 54 of THREATS.md, and real wheels doing real work.
 
 use crate::servers::missing;
-use crate::support::repository;
+use crate::support::{memory_kib, repository};
 use eryx::{Error, Package, PackageError, Sandbox};
 use std::io::{Cursor, Write};
 use std::path::PathBuf;
@@ -40,11 +40,28 @@ fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
+/// What a package is refused for: that has cost little memory, and left nothing that the
+/// next sandbox could find.
 fn refused(wheel: Vec<u8>) -> PackageError {
-    let built = Sandbox::embedded().package(Package::wheel("p", wheel)).build();
+    refused_as(Package::wheel("p", wheel))
+}
+
+fn refused_as(package: Package) -> PackageError {
+    let before = memory_kib();
+    let built = Sandbox::embedded().package(package).build();
     let Err(Error::Package { package, source }) = built else { panic!("{built:?}") };
     assert_eq!(package, "p");
+    let grown = memory_kib().saturating_sub(before);
+    assert!(grown < 48 << 10, "{grown} KiB more");
     *source.downcast::<PackageError>().unwrap()
+}
+
+/// A sandbox that is made afterwards is as any other.
+async fn works_on() {
+    let package = Package::wheel("p", wheel("py3-none-any", &[("p/a.py", b"x = 1 + 1")]));
+    let sandbox = Sandbox::embedded().package(package).build().unwrap();
+    let code = "import os, p.a\nprint(p.a.x, os.listdir('/usr/lib/python3.13/site-packages/p'))";
+    assert_eq!(sandbox.execute(code).await.unwrap().stdout, "2 ['a.py']\n");
 }
 
 #[tokio::test]
@@ -64,8 +81,8 @@ async fn a_package_can_be_imported_and_asked() {
     assert_eq!(sandbox.execute(code).await.unwrap().stdout, "Read-only file system\n");
 }
 
-#[test]
-fn case_50_names_that_lead_out() {
+#[tokio::test]
+async fn case_50_names_that_lead_out() {
     for name in ["../x", "/x", "a\\..\\x", "a/../../x"] {
         let error = refused(wheel("py3-none-any", &[(name, b"x")]));
         assert!(matches!(&error, PackageError::BadName(bad) if bad == name), "{error:?}");
@@ -74,10 +91,11 @@ fn case_50_names_that_lead_out() {
     zip.add_symlink("p/link", "/etc/passwd", SimpleFileOptions::default()).unwrap();
     let error = refused(zip.finish().unwrap().into_inner());
     assert!(matches!(&error, PackageError::BadName(bad) if bad == "p/link"), "{error:?}");
+    works_on().await;
 }
 
-#[test]
-fn case_51_archives_that_fill_memory() {
+#[tokio::test]
+async fn case_51_archives_that_fill_memory() {
     let zeros = vec![0; 60 << 20];
     let error = refused(wheel("py3-none-any", &[("p/zeros", &zeros)]));
     assert!(matches!(error, PackageError::Ratio { .. }), "{error:?}");
@@ -87,10 +105,55 @@ fn case_51_archives_that_fill_memory() {
     lying[directory + 24..directory + 28].copy_from_slice(&(3_u32 << 30).to_le_bytes());
     let error = refused(lying);
     assert!(matches!(error, PackageError::TooLarge { .. }), "{error:?}");
+    works_on().await;
 }
 
-#[test]
-fn case_52_files_twice_or_not_as_listed() {
+/// A wheel whose directory says that `p/zeros` has `said` bytes once unpacked; it would
+/// be a thousand times as many as `packed`.
+fn bomb(packed: usize, said: u32) -> Vec<u8> {
+    let mut block = vec![0; 4096];
+    let mut deflate = flate2::Compress::new(flate2::Compression::best(), false);
+    let full = flate2::FlushCompress::Full;
+    deflate.compress(&vec![0; 1 << 20], &mut block, full).unwrap();
+    block.truncate(usize::try_from(deflate.total_out()).unwrap());
+    let stored = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    zip.start_file("p/zeros", stored).unwrap();
+    zip.write_all(&block.repeat(packed / block.len())).unwrap();
+    for (name, text) in [
+        ("p-1.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n"),
+        ("p-1.dist-info/RECORD", "p/zeros,sha256=x,1\n"),
+    ] {
+        zip.start_file(name, SimpleFileOptions::default()).unwrap();
+        zip.write_all(text.as_bytes()).unwrap();
+    }
+    let mut wheel = zip.finish().unwrap().into_inner();
+    // What was stored as it is says now that it is packed.
+    let directory = wheel.windows(4).position(|four| four == b"PK\x01\x02").unwrap();
+    for (method, size) in [(8, 22), (directory + 10, directory + 24)] {
+        wheel[method] = 8;
+        wheel[size..size + 4].copy_from_slice(&said.to_le_bytes());
+    }
+    wheel
+}
+
+#[tokio::test]
+async fn case_51_ten_gigabytes_of_zeros() {
+    let wheel = |said| bomb((10 << 20) + 4096, said);
+    assert!(wheel(0).len() > 10 << 20);
+    let error = refused(wheel(u32::MAX));
+    assert!(matches!(error, PackageError::TooLarge { .. }), "{error:?}");
+    // Who says less is read so far, and no further.
+    let error = refused(wheel(16 << 20));
+    assert!(matches!(error, PackageError::Damaged(_)), "{error:?}");
+    let small = bomb(100 << 10, 99 << 20);
+    let error = refused(small);
+    assert!(matches!(error, PackageError::Ratio { .. }), "{error:?}");
+    works_on().await;
+}
+
+#[tokio::test]
+async fn case_52_files_twice_or_not_as_listed() {
     let mut twice = wheel("py3-none-any", &[("p/a", b"1"), ("p/b", b"1")]);
     let places: Vec<usize> =
         (0..twice.len() - 3).filter(|at| &twice[*at..at + 3] == b"p/b").collect();
@@ -116,18 +179,22 @@ fn case_52_files_twice_or_not_as_listed() {
         let error = with(&files);
         assert!(matches!(&error, PackageError::Record { file, .. } if file == name), "{error:?}");
     }
+    works_on().await;
 }
 
-#[test]
-fn case_53_wheels_for_another_platform() {
+#[tokio::test]
+async fn case_53_wheels_for_another_platform() {
     let error = refused(wheel("cp313-cp313-manylinux_2_17_x86_64", &[("p/a.so", b"x")]));
     assert!(error.to_string().contains("manylinux_2_17_x86_64"), "{error}");
     let error = refused(wheel("py2-none-any", &[]));
     assert!(matches!(error, PackageError::Tag(_)), "{error:?}");
+    works_on().await;
 }
 
-#[test]
-fn case_54_a_failure_leaves_nothing() {
+/// The second of two fails half way, after files of its own were taken: nothing of either
+/// is there for the next.
+#[tokio::test]
+async fn case_54_a_failure_leaves_nothing() {
     let good = Package::wheel("good", wheel("py3-none-any", &[("p/a", b"1")]));
     let same = Package::wheel("same", wheel("py3-none-any", &[("p/a", b"1")]));
     let built = Sandbox::embedded().package(good.clone()).package(same).build();
@@ -138,6 +205,13 @@ fn case_54_a_failure_leaves_nothing() {
     assert!(Sandbox::embedded().package(good).build().is_ok());
     let damaged = refused(b"no archive".to_vec());
     assert!(matches!(damaged, PackageError::Damaged(_)), "{damaged:?}");
+    let files: [(&str, &[u8]); 2] = [("p/first.py", b"x = 1"), ("p/last.py", b"x = 2")];
+    let mut torn = wheel("py3-none-any", &files);
+    let last = torn.windows(9).position(|name| name == b"p/last.py").unwrap() + 9;
+    torn[last] ^= 0xff;
+    let error = refused(torn);
+    assert!(matches!(error, PackageError::Damaged(_)), "{error:?}");
+    works_on().await;
 }
 
 #[test]
@@ -229,9 +303,7 @@ fn packed(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn refused_source(bytes: Vec<u8>) -> PackageError {
-    let built = Sandbox::embedded().package(Package::source("p", bytes)).build();
-    let Err(Error::Package { source, .. }) = built else { panic!("{built:?}") };
-    *source.downcast::<PackageError>().unwrap()
+    refused_as(Package::source("p", bytes))
 }
 
 #[tokio::test]

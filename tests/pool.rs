@@ -74,3 +74,55 @@ async fn what_is_taken_is_started_anew() {
     drop(session);
     assert_eq!(pool.statistics().in_use, 0);
 }
+
+/// A clone that still runs has its place until it has ended, and is of no use then.
+#[tokio::test]
+async fn a_clone_that_runs_ends_with_its_run() {
+    let pool = SandboxPool::new(sandbox(), PoolOptions::default().with_ready(1).with_in_use(1));
+    let session = pool.acquire().await.unwrap();
+    let clone = session.clone();
+    let run = tokio::spawn({
+        let clone = clone.clone();
+        async move { clone.execute("import time\ntime.sleep(0.3)\nprint('ran')").await }
+    });
+    while clone.state() != eryx::State::Running {
+        tokio::task::yield_now().await;
+    }
+    drop(session);
+    assert_eq!(pool.statistics().in_use, 1);
+    assert!(pool.try_acquire().is_none());
+    assert_eq!(run.await.unwrap().unwrap().stdout, "ran\n");
+    assert!(matches!(clone.execute("1").await, Err(Error::Closed)));
+    assert_eq!(pool.statistics().in_use, 0);
+    pool.acquire().await.unwrap();
+}
+
+/// However many ask for it at once, no more are started than shall be ready.
+#[tokio::test]
+async fn filled_from_several_sides() {
+    let pool = SandboxPool::new(sandbox(), PoolOptions::default().with_ready(3).with_in_use(0));
+    let (one, two, three) = tokio::join!(pool.fill(), pool.fill(), pool.fill());
+    one.and(two).and(three).unwrap();
+    assert_eq!(pool.statistics().ready, 3);
+    // One, since nobody could ever have one otherwise.
+    let session = pool.acquire().await.unwrap();
+    assert!(pool.try_acquire().is_none());
+    drop(session);
+}
+
+/// A task that was to start sessions may end with its runtime: others do it then.
+#[test]
+fn a_runtime_that_ends_in_the_midst_of_filling() {
+    let pool = SandboxPool::new(sandbox(), PoolOptions::default().with_ready(4));
+    for _ in 0..3 {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async { pool.acquire().await.unwrap().execute("1").await.unwrap() });
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        drop(pool.acquire().await.unwrap());
+        while pool.statistics().ready < 4 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+}

@@ -129,7 +129,7 @@ async fn memory_is_told_of_each_run() {
     options.limits = limits;
     let mut look = async |code: &str| {
         let ended = interpreter.execute(code, &options).await;
-        let memory: &MemoryTracker = interpreter.data_mut().runtime().memory();
+        let memory: &MemoryTracker = interpreter.data_mut().unwrap().runtime().memory();
         let told = ended.as_ref().map_or_else(|error| error.output().unwrap(), |output| output);
         assert_eq!(told.peak_memory_bytes, memory.peak());
         assert_eq!(memory.limit(), 100 << 20);

@@ -142,6 +142,137 @@ asyncio.run(main())
     assert!(requests[4].ends_with("vs3cr3t-value"));
 }
 
+/// A server for `api.test` that repeats what it was sent, in the way that the path says.
+fn repeating(authority: &Authority) -> Server {
+    Server::tls(authority.server("api.test"), |stream| {
+        let mut stream = BufReader::new(stream);
+        while let Some(request) = read_request(&mut stream) {
+            let header = |name: &str| {
+                let lines = request.lines();
+                let found = lines.filter_map(|line| line.split_once(": "));
+                found.filter(|(own, _)| *own == name).map(|(_, value)| value).next()
+            };
+            let key = header("X-Key").unwrap_or_default();
+            let length =
+                |body: &str| format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n", body.len());
+            let path = request.split(' ').nth(1).unwrap();
+            let body = format!(
+                "<{key}|{}|{}>",
+                header("Authorization").unwrap_or_default(),
+                header("Accept-Encoding").unwrap_or_default()
+            );
+            let stream = stream.get_mut();
+            let mut say = |text: &str| {
+                stream.write_all(text.as_bytes()).unwrap();
+                stream.flush().unwrap();
+            };
+            match path {
+                "/length" => say(&format!("{}\r\n{body}", length(&body))),
+                "/head" => say(&format!("{}X-Echo: {key}\r\n\r\n", length(&body))),
+                "/to" => say(&format!(
+                    "HTTP/1.1 302 To\r\nLocation: /length?k={key}\r\nContent-Length: 0\r\n\r\n"
+                )),
+                "/chunks" => {
+                    say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+                    for piece in body.as_bytes().chunks(5) {
+                        say(&format!(
+                            "{:x}\r\n{}\r\n",
+                            piece.len(),
+                            String::from_utf8_lossy(piece)
+                        ));
+                    }
+                    say(&format!("0\r\nX-Echo: {key}\r\n\r\n"));
+                }
+                "/pieces" => {
+                    say(&length(&body));
+                    for piece in format!("\r\n{body}").as_bytes().chunks(1) {
+                        say(&String::from_utf8_lossy(piece));
+                    }
+                }
+                "/long" => {
+                    let body = format!("{}{key}{}", "x".repeat(1_999_990), "y".repeat(10));
+                    say(&format!("{}\r\n{body}", length(&body)));
+                }
+                "/upgrade" => {
+                    say("HTTP/1.1 101 Go\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n");
+                    say(&format!("{key} yes"));
+                }
+                "/end" => {
+                    say(&format!("HTTP/1.1 200 OK\r\n\r\n{body}"));
+                    return;
+                }
+                _ => say(&format!("{}\r\n{path}", length(path))),
+            }
+        }
+    })
+}
+
+#[tokio::test]
+async fn what_servers_repeat_comes_back_as_the_placeholder() {
+    let authority = Authority::new();
+    let server = repeating(&authority);
+    let value = "s3cr3t-value";
+    let secret = Secret::new("KEY", value, ["api.test".parse().unwrap()]).unwrap();
+    let secret = secret.in_path_and_query();
+    let sandbox = sandbox_with(trusting(&authority).secret(secret));
+    let code = r"
+import base64, http.client, os, ssl, socket, urllib.request
+key = os.environ['KEY']
+basic = 'Basic ' + base64.b64encode(f'me:{key}'.encode()).decode()
+headers = {'X-Key': key, 'Authorization': basic, 'Accept-Encoding': 'gzip, br'}
+c = http.client.HTTPSConnection('api.test', PORT, timeout=30)
+def ask(path, method='GET'):
+    c.request(method, path, headers=headers)
+    r = c.getresponse()
+    return r, r.read()
+same = f'<{key}|{basic}|identity>'.encode()
+for path in ('/length', '/chunks', '/pieces', '/length', '/end'):
+    r, body = ask(path)
+    print(path, body == same, r.status)
+r, body = ask('/head', 'HEAD')
+print(body, r.getheader('X-Echo') == key)
+r, body = ask('/to')
+print(r.getheader('Location') == '/length?k=' + key)
+print(ask('/x?' + key)[1] == b'/x?' + key.encode())
+r, body = ask('/long')
+print(len(body), body.rstrip(b'y')[-13:])
+request = urllib.request.Request('https://api.test:PORT/to', headers={'X-Key': key})
+print(key in urllib.request.urlopen(request).url)
+with ssl.create_default_context().wrap_socket(socket.create_connection(('api.test', PORT), 30), server_hostname='api.test') as s:
+    s.sendall(f'GET /upgrade HTTP/1.1\r\nHost: api.test\r\nX-Key: {key}\r\n\r\n'.encode())
+    got = b''
+    while not got.endswith(b'yes'): got += s.recv(100)
+    print(got.split(b'\r\n\r\n')[1])
+";
+    let out = sandbox.execute(code.replace("PORT", &server.port.to_string())).await;
+    let out = out.unwrap().stdout.into_string();
+    assert_eq!(
+        out,
+        "/length True 200\n/chunks True 200\n/pieces True 200\n/length True 200\n/end True 200\n\
+         b'' True\nTrue\nTrue\n2000012 b'x************'\nTrue\nb'************ yes'\n"
+    );
+}
+
+#[tokio::test]
+async fn trace_is_refused_where_it_would_tell_a_secret() {
+    let (out, requests) = sent(
+        "s3cr3t-value",
+        r"
+import http.client
+for method, value in (('TRACE', key), ('TRACE', 'x'), ('GET', key)):
+    c = http.client.HTTPSConnection('api.test', PORT, timeout=30)
+    try:
+        c.request(method, '/', headers={'X-Key': value})
+        print(method, c.getresponse().status)
+    except PermissionError as e: print(e.strerror)
+",
+    )
+    .await;
+    let refused = "TRACE has a server send back what it gets, and there is a secret in it\n";
+    assert_eq!(out, format!("{refused}TRACE 200\nGET 200\n"));
+    assert_eq!(requests.len(), 2);
+}
+
 #[tokio::test]
 async fn what_cannot_be_done_is_refused() {
     let (out, requests) = sent(

@@ -152,7 +152,7 @@ async fn times(seed: u64) -> Vec<String> {
     let mut traced = options.clone();
     traced.trace = Some(TraceOptions::default());
     let now = "import time\nprint(time.time(), time.monotonic())";
-    let mut seen = Vec::new();
+    let mut told_all = Vec::new();
     for (code, options) in [
         (now, &options),
         ("time.sleep(1000)", &traced),
@@ -161,13 +161,13 @@ async fn times(seed: u64) -> Vec<String> {
         (now, &traced),
     ] {
         match interpreter.execute(code, options).await {
-            Ok(output) => seen.push(told(&output)),
-            Err(Error::Execution(exception)) => seen.push(exception.to_string()),
+            Ok(output) => told_all.push(told(&output)),
+            Err(Error::Execution(exception)) => told_all.push(exception.to_string()),
             Err(error) => panic!("{error}"),
         }
         assert_eq!(interpreter.state(), State::Ready);
     }
-    seen
+    told_all
 }
 
 #[tokio::test]

@@ -207,7 +207,16 @@ for host in json.loads(HOSTS):
 async fn attempted(hosts: &[String], addresses: Vec<IpAddr>) -> (String, Vec<String>, Vec<String>) {
     let (asked, passed) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
     let (resolver, seen) = (Private { addresses, asked: Arc::clone(&asked) }, Arc::clone(&passed));
-    let everything = ["*:*", "0.0.0.0/0:*", "[::/0]:*"].map(|rule| rule.parse().unwrap());
+    let everything = [
+        "*:*",
+        "0.0.0.0/0:*",
+        "0.0.0.0/1:*",
+        "128.0.0.0/1:*",
+        "192.0.0.0/2:*",
+        "[::/0]:*",
+        "[::/1]:*",
+    ]
+    .map(|rule| rule.parse().unwrap());
     let network = everything
         .into_iter()
         .fold(NetConfig::new(), NetConfig::allow_rule)

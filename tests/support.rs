@@ -1,7 +1,9 @@
 //! What the tests share.
 
 use eryx::{Error, ExecutionOutput, PythonException, ResourceLimits, Sandbox, State};
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 
@@ -134,6 +136,66 @@ pub(crate) fn current_thread() -> Runtime {
 
 pub(crate) fn two_workers() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// The memory of this process, where the kernel tells; else 0.
+pub(crate) fn memory_kib() -> u64 {
+    #[cfg(target_os = "linux")]
+    return process::memory_kib();
+    #[cfg(not(target_os = "linux"))]
+    return 0;
+}
+
+/// Has what is told to `tracing` on this thread kept as text, until the guard is
+/// dropped.
+pub(crate) fn captured_events() -> (Arc<Mutex<Vec<String>>>, tracing::subscriber::DefaultGuard) {
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let guard = tracing::subscriber::set_default(Captured(Arc::clone(&events)));
+    (events, guard)
+}
+
+struct Captured(Arc<Mutex<Vec<String>>>);
+
+impl Captured {
+    fn keep(&self, record: impl FnOnce(&mut Line)) {
+        let mut line = Line(String::new());
+        record(&mut line);
+        self.0.lock().unwrap().push(line.0);
+    }
+}
+
+/// The fields of an event.
+struct Line(String);
+
+impl tracing::field::Visit for Line {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        write!(self.0, "{}={value:?} ", field.name()).unwrap();
+    }
+}
+
+impl tracing::Subscriber for Captured {
+    fn enabled(&self, _metadata: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, span: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        self.keep(|line| span.record(line));
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _span: &tracing::span::Id, values: &tracing::span::Record<'_>) {
+        self.keep(|line| values.record(line));
+    }
+
+    fn record_follows_from(&self, _span: &tracing::span::Id, _follows: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        self.keep(|line| event.record(line));
+    }
+
+    fn enter(&self, _span: &tracing::span::Id) {}
+
+    fn exit(&self, _span: &tracing::span::Id) {}
 }
 
 /// What the kernel says of this process.

@@ -96,7 +96,7 @@ fn state(input: &mut Input<'_>) {
     assert_eq!(read.is_some(), known.is_some(), "{envelope:?} of {contents:?}");
     let (Some((read, bytes)), Some((files, data))) = (read, known) else { return };
     assert_eq!((read.files().unwrap_or_default(), read.data()), (files, data));
-    if envelope.format == 2 {
+    if envelope.format == 3 {
         assert_eq!(bytes, envelope.seal(&contents));
     }
 }
@@ -106,13 +106,14 @@ fn image(input: &mut Input<'_>) {
     let envelope = Envelope::decode::<PythonImageSnapshot>(input);
     let image = Image::decode(input);
     let files = input.bytes(20);
-    let read = envelope.check::<PythonImageSnapshot>(&envelope.contents(files, &image.packed()));
+    let data = envelope.image(&image.packed());
+    let read = envelope.check::<PythonImageSnapshot>(&envelope.contents(files, &data));
     let valid = envelope.is_valid::<PythonImageSnapshot>() && !image.damaged;
     assert_eq!(read.is_some(), valid, "{envelope:?} of {image:?}");
     let Some((read, bytes)) = read else { return };
     assert_eq!(read.files().unwrap_or_default(), envelope.files(files));
     assert_eq!(read.size(), image.pages.len() * PAGE);
-    let packed = &bytes[HEADER + 8 + read.files().map_or(0, <[u8]>::len)..bytes.len() - TAG];
+    let packed = &bytes[HEADER + 8 + 8 + read.files().map_or(0, <[u8]>::len)..bytes.len() - TAG];
     let (numbers, content) = packed.split_at(8 + 4 * image.pages.len());
     assert_eq!(numbers, &image.packed()[..numbers.len()]);
     let content = lz4_flex::block::decompress(content, read.size()).unwrap();
@@ -127,8 +128,8 @@ fn compressed(input: &mut Input<'_>) {
     let mut packed = [1_u32.to_le_bytes(), claimed.to_le_bytes()].concat();
     packed.extend((0..count).flat_map(u32::to_le_bytes));
     packed.extend_from_slice(input.0);
-    if let Some((read, _)) = envelope.check::<PythonImageSnapshot>(&envelope.contents(&[], &packed))
-    {
+    let contents = envelope.contents(&[], &envelope.image(&packed));
+    if let Some((read, _)) = envelope.check::<PythonImageSnapshot>(&contents) {
         assert_eq!(read.size(), PAGE * usize::try_from(claimed).unwrap());
         assert!(read.size() <= packed.len() * 256, "{} of {}", read.size(), packed.len());
     }
@@ -154,7 +155,7 @@ impl Envelope {
     fn decode<S: Kept>(input: &mut Input<'_>) -> Self {
         let keyed = input.byte() & 1;
         let valid = Self {
-            format: 2,
+            format: 3,
             kind: S::KIND,
             keyed,
             runtime: [input.byte(); 32],
@@ -166,21 +167,22 @@ impl Envelope {
         };
         match input.byte() {
             0..10 => Self { format: input.byte().into(), ..valid },
-            10..15 => Self { format: 258, ..valid },
+            10..15 => Self { format: 259, ..valid },
             15..20 => Self { kind: input.byte(), ..valid },
             20..25 => Self { keyed: input.byte(), ..valid },
             25..30 => Self { python: input.wide().to_le_bytes(), ..valid },
             30..35 => Self { python: *b"3.13\0\0\0a", ..valid },
             35..40 => Self { off: input.wide(), ..valid },
             40..50 => Self { off: u64::from(input.byte()).wrapping_sub(8), ..valid },
-            50..70 => Self { format: 1, ..valid },
+            50..60 => Self { format: 1, ..valid },
+            60..70 => Self { format: 2, ..valid },
             _ => valid,
         }
     }
 
     fn is_valid<S: Kept>(&self) -> bool {
         let kind = self.kind == S::KIND && self.keyed == u8::from(self.key.is_some());
-        kind && matches!(self.format, 1 | 2) && self.python == *b"3.13\0\0\0\0" && self.off == 0
+        kind && matches!(self.format, 1..=3) && self.python == *b"3.13\0\0\0\0" && self.off == 0
     }
 
     /// With the tag that belongs to it: what is wrong is in it alone.
@@ -235,6 +237,12 @@ impl Envelope {
         }
         let length = u64::try_from(files.len()).unwrap();
         [&length.to_le_bytes(), files, data].concat()
+    }
+
+    /// The data of an image, which since the third format tells how many runs there were.
+    fn image(&self, packed: &[u8]) -> Vec<u8> {
+        let runs = 9_u64.to_le_bytes();
+        [if self.format < 3 { &[][..] } else { &runs }, packed].concat()
     }
 
     fn files<'a>(&self, files: &'a [u8]) -> &'a [u8] {

@@ -19,12 +19,17 @@ def describe(value, limit):
 
 def safe_text(text):
     """`text` with lone surrogates escaped: they cannot leave as UTF-8."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    return str.encode(text, "utf-8", "backslashreplace").decode()
+
+
+def head(text, length):
+    """At most so many characters of `text`, whose class may be the program's, as `str`."""
+    return str.__getitem__(text, slice(length))
 
 
 def cut(text, limit):
     """At most `limit` bytes of `text` as UTF-8, whole characters only."""
-    return text[:limit].encode()[:limit].decode(errors="ignore")
+    return head(text, limit).encode()[:limit].decode(errors="ignore")
 
 
 def _as_json(value):

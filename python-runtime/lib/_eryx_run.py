@@ -20,6 +20,7 @@ import _eryx_trace
 from _eryx_stop import is_stop
 
 _started = False
+_has_chance = False
 
 # What every program has in its environment.
 _BASE = {"HOME": "/home/user"}
@@ -94,9 +95,16 @@ def _begin(entropy, started):
     global _started
     if not _started:
         _started = True
-        # Always as many digits, so that it always takes as many instructions.
-        random.seed(int.from_bytes(b"\1" + entropy))
         logging._startTime = started
+        if not _has_chance:
+            # Always as many digits, so that it always takes as many instructions.
+            random.seed(int.from_bytes(b"\1" + entropy))
+
+
+def has_chance():
+    """What `random` has is a state that was saved: the first program keeps it."""
+    global _has_chance
+    _has_chance = True
 
 
 def _world(environment, callbacks, calls_in_flight, extensions):
@@ -247,6 +255,11 @@ def _compiled_before(source, filename):
 
 # The loop of a session: its tasks go on whenever a program awaits.
 _runner = None
+
+
+def has_tasks():
+    """Whether the session has a loop."""
+    return _runner is not None
 
 
 def stop_tasks():

@@ -27,6 +27,17 @@ def number(file):
     return fd
 
 
+def is_open(fd):
+    """Whether there is such a descriptor."""
+    if fd in _eryx_socket.descriptors:
+        return True
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
+
+
 def ready(wanted):
     """What of a dictionary of descriptors and masks is possible now. The rest
     is being watched: `_eryx_wait.poll` returns when there is more."""
@@ -89,14 +100,18 @@ class poll:
         del self._wanted[number(fd)]
 
     def poll(self, timeout=None, /):
-        wanted = {}
+        wanted, closed = {}, []
         for fd, events in self._wanted.items():
+            if not is_open(fd):
+                closed.append((fd, POLLNVAL))
+                continue
             mask = (READ if events & POLLIN else 0) | (WRITE if events & POLLOUT else 0)
             wanted[fd] = mask
         seconds = None if timeout is None or timeout < 0 else timeout / 1000
-        return [
+        found = wait(wanted, 0 if closed else seconds)
+        return closed + [
             (fd, (POLLIN if mask & READ else 0) | (POLLOUT if mask & WRITE else 0))
-            for fd, mask in wait(wanted, seconds)
+            for fd, mask in found
         ]
 
 

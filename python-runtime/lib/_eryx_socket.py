@@ -535,6 +535,25 @@ class socket:
     def recvfrom_into(self, buffer, nbytes=0, flags=0):
         return self.recv_into(buffer, nbytes, flags), None
 
+    # What belongs to it besides the bytes there is nothing of.
+
+    def recvmsg(self, bufsize, ancbufsize=0, flags=0, /):
+        if bufsize < 0:
+            raise ValueError("negative buffer size in recvmsg()")
+        _check_ancillary(ancbufsize)
+        return self.recv(bufsize, flags), [], 0, None
+
+    def recvmsg_into(self, buffers, ancbufsize=0, flags=0, /):
+        _check_ancillary(ancbufsize)
+        views = [memoryview(buffer).cast("B") for buffer in buffers]
+        data = self.recv(sum(map(len, views)), flags)
+        rest = memoryview(data)
+        for view in views:
+            length = min(len(view), len(rest))
+            view[:length] = rest[:length]
+            rest = rest[length:]
+        return len(data), [], 0, None
+
     # Sending.
 
     def send(self, data, flags=0, /):
@@ -643,6 +662,11 @@ class socket:
         fd, self._fd = self._fd, -1
         if fd != -1:
             close(fd)
+
+
+def _check_ancillary(size):
+    if size < 0:
+        raise ValueError("invalid ancillary data buffer length")
 
 
 SocketType = socket

@@ -205,6 +205,19 @@ class Certificate:
         return hash(self._der)
 
 
+def _tls_open(wanted):
+    """Begin a session. Of those that count, some may be for nobody any more."""
+    try:
+        return _eryx_net.tls_open(*wanted)
+    except Failure as failure:
+        if failure.args[0] != _eryx_socket.LIMIT:
+            raise
+    import gc
+
+    gc.collect()
+    return _eryx_net.tls_open(*wanted)
+
+
 class _SSLSocket:
     """A session: on a socket, or between two `MemoryBIO`."""
 
@@ -232,16 +245,15 @@ class _SSLSocket:
         connection = None
         if self._sock is not None:
             connection = self._descriptor().require_connection()
-        oldest, newest = context._versions()
+        wanted = (
+            connection,
+            self.server_hostname,
+            context._protocols,
+            *context._versions(),
+            context._verify_mode != CERT_NONE,
+        )
         try:
-            self._session = _eryx_net.tls_open(
-                connection,
-                self.server_hostname,
-                context._protocols,
-                oldest,
-                newest,
-                context._verify_mode != CERT_NONE,
-            )
+            self._session = _tls_open(wanted)
         except Failure as failure:
             raise _error(failure, self.server_hostname) from None
 
@@ -347,11 +359,9 @@ class _SSLSocket:
         if self._session is None:
             raise ValueError("the session is over")
         self._do(_eryx_net.tls_shut_down)
-        if self._bios is None:
-            session, self._session = self._session, None
-            _eryx_net.tls_close(session)
-            return self._sock()
-        return None
+        session, self._session = self._session, None
+        _eryx_net.tls_close(session)
+        return self._sock() if self._bios is None else None
 
     def _agreed(self):
         if self._session is None:
@@ -610,7 +620,11 @@ class _SSLContext:
             )
         if isinstance(hostname, str) and not hostname.isascii():
             hostname = hostname.encode("idna").decode("ascii")
-        return _SSLSocket(self, sock, bios, hostname, owner)
+        made = _SSLSocket(self, sock, bios, hostname, owner)
+        if bios is not None and hostname is not None:
+            # Here asyncio looks for all errors, and in the handshake for those of TLS.
+            made._open()
+        return made
 
     def _set_alpn_protocols(self, protocols, /):
         names, rest = [], bytes(protocols)

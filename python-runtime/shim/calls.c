@@ -11,6 +11,16 @@
 
 enum { CODE_VALUE, CODE_PENDING, CODE_FIRST_FAILURE };
 
+/* What the host takes, which would end the program if it were handed much more. */
+static size_t argument_limit;
+
+/* Each item of a list counts there, too. */
+#define MOST_ITEMS ((size_t)100000)
+
+void eryx_limit_arguments(size_t bytes) {
+    argument_limit = bytes;
+}
+
 typedef eryx_runtime_callbacks_attachment_t attachment_t;
 typedef eryx_runtime_callbacks_failure_t failure_t;
 typedef eryx_runtime_callbacks_reply_t reply_t;
@@ -210,23 +220,20 @@ static attachment_t *lend(PyObject *list) {
     return attachments;
 }
 
-/* --- Calls -------------------------------------------------------------- */
-
-/* The host would end the program if it were handed much more than this. */
-static size_t argument_limit;
-
-void eryx_limit_arguments(size_t bytes) {
-    argument_limit = bytes;
+/* How many bytes the arguments are; no more than the memory has. */
+static size_t size_of(const sandbox_list_u8_t *text,
+                      const eryx_runtime_callbacks_list_attachment_t *attachments) {
+    uint64_t size = text->len;
+    for (size_t i = 0; i < attachments->len; i++) {
+        size += (uint64_t)attachments->ptr[i].name.len + attachments->ptr[i].bytes.len;
+    }
+    /* One object can be passed several times. */
+    return size > SIZE_MAX ? SIZE_MAX : (size_t)size;
 }
 
-/* What is said of arguments that are too large; NULL of those that are not. */
-static PyObject *too_large(size_t size, const eryx_runtime_callbacks_list_attachment_t *list) {
-    for (size_t i = 0; i < list->len; i++) {
-        size += list->ptr[i].name.len + list->ptr[i].bytes.len;
-    }
-    if (size <= argument_limit) {
-        return NULL;
-    }
+/* --- Calls -------------------------------------------------------------- */
+
+static PyObject *answer_too_large(size_t size) {
     PyObject *message = PyUnicode_FromFormat("the arguments have %zu bytes; %zu may be", size,
                                              argument_limit);
     return answer(CODE_FIRST_FAILURE + ERYX_RUNTIME_CALLBACKS_FAILURE_KIND_INVALID_ARGUMENTS,
@@ -243,10 +250,10 @@ static PyObject *start(uint32_t callback, PyObject *text, PyObject *list) {
     sandbox_list_u8_t lent_text = {(uint8_t *)json, (size_t)length};
     eryx_runtime_callbacks_list_attachment_t lent = {
         attachments, attachments ? (size_t)PyList_GET_SIZE(list) : 0};
-    PyObject *refused = too_large((size_t)length, &lent);
-    if (refused != NULL || PyErr_Occurred()) {
+    size_t size = size_of(&lent_text, &lent);
+    if (size > argument_limit || lent.len > MOST_ITEMS) {
         free(attachments);
-        return refused;
+        return answer_too_large(size);
     }
     eryx_runtime_callbacks_progress_t progress;
     failure_t failure;

@@ -1,3 +1,4 @@
+import linecache
 import sys
 import traceback
 import unittest
@@ -99,20 +100,140 @@ class Describe(unittest.TestCase):
         self.assertTrue(kind.endswith("Broken"))
         self.assertEqual(message, "<exception str() failed>")
 
-    def test_all_texts_together_have_a_limit(self):
-        def fail():
-            error = ValueError("é" * 1000)
-            for _ in range(100):
-                error.add_note("x" * 1000)
-            raise error
 
-        ((_, _, message, _, notes),), text = _eryx_report.describe(caught(fail), {}, 1001)
-        self.assertEqual(message, "é" * 500)
-        self.assertEqual(notes[0], "x" * 1000)
-        told = sum(len(note) for note in notes)
-        self.assertLessEqual(told, 16 * 1001)
-        self.assertGreater(told, 13 * 1001)
-        self.assertLessEqual(len(text.encode()), 1001)
+class Cpython(unittest.TestCase):
+    """What is neither long nor much is told as CPython does."""
+
+    def same(self, error):
+        _, text = _eryx_report.describe(error, {}, 100_000)
+        self.assertEqual(text, "".join(traceback.format_exception(error)))
+
+    def group(self, depth, width):
+        if depth == 0:
+            return ValueError("leaf")
+        return ExceptionGroup("g", [self.group(depth - 1, width) for _ in range(width)])
+
+    def test_groups(self):
+        for depth, width in [(1, 1), (2, 3), (1, 40), (10, 1), (11, 1), (14, 1)]:
+            self.same(self.group(depth, width))
+
+    def test_circles(self):
+        one, other = ValueError("one"), ExceptionGroup("other", [ValueError("member")])
+        one.__cause__, other.__cause__ = other, one
+        self.same(one)
+
+    def test_notes_of_any_kind(self):
+        for notes in ([], ["a\nb", 3, None], "abc", 5, ()):
+            error = ValueError("x")
+            error.__notes__ = notes
+            self.same(error)
+
+    def test_recursion(self):
+        def fall(depth):
+            return fall(depth - 1) if depth else 1 / 0
+
+        self.same(caught(lambda: fall(500)))
+
+
+class Hostile(unittest.TestCase):
+    """However much there is, little is looked at."""
+
+    def describe(self, error, limit=65_536):
+        chain, text = _eryx_report.describe(error, {}, limit)
+        self.assertLessEqual(len(text.encode()), limit)
+        return chain, text
+
+    def test_groups(self):
+        tree = ValueError("leaf")
+        for _ in range(300):
+            tree = ExceptionGroup("g", [tree] * 15)
+        self.assertIn("more exceptions", self.describe(tree)[1])
+        wide = ExceptionGroup("g", [ValueError("x")] * 10**5)
+        self.assertIn("and 99985 more exceptions", self.describe(wide)[1])
+        behind = KeyError("k")
+        behind.__context__ = tree
+        self.describe(behind)
+
+    def test_chains(self):
+        error = ValueError("first")
+        for number in range(10**5):
+            error, before = ValueError(number), error
+            error.__cause__ = before
+        chain, text = self.describe(error)
+        self.assertEqual(len(chain), 17)
+        self.assertTrue(text.startswith("[The exceptions behind these are left out]"))
+
+    def test_notes(self):
+        error = ValueError("x")
+        error.__notes__ = ["n" * 10**6] * 10**5
+        [(*_, notes)], _ = self.describe(error)
+        self.assertEqual(set(notes[:-1]), {"n" * 65_536})
+        self.assertLess(sum(map(len, notes)), 5 << 20)
+        error.__notes__ = ["n"] * 10**6
+        self.assertIn("[999900 more notes]", self.describe(error)[1])
+
+    def test_lines(self):
+        source = "x = [" + "1, " * 10**5 + "1/0]\n"
+        linecache.cache["long"] = len(source), None, [source], "long"
+        error = caught(lambda: exec(compile(source, "long", "exec"), {}))
+        [(_, _, _, frames, _)], text = self.describe(error)
+        self.assertEqual(len(frames[-1][3]), 1001)
+        self.assertTrue(frames[-1][3].endswith("…"))
+        self.assertLess(len(text), 5000)
+        error = caught(lambda: compile("x = '" + "a" * 10**6, "long", "exec"))
+        self.assertLess(len(self.describe(error)[1]), 5000)
+
+    def test_sources_that_are_nowhere(self):
+        looked_for = []
+
+        def look_for(filename, module_globals=None):
+            looked_for.append(filename)
+            return []
+
+        error = None
+        for number in range(500):
+            space = {}
+            exec(compile("def f(): raise ValueError", f"nowhere{number}", "exec"), space)
+            behind, error = error, caught(space["f"])
+            error.__cause__ = behind
+        getlines, linecache.getlines = linecache.getlines, look_for
+        try:
+            self.describe(error)
+        finally:
+            linecache.getlines = getlines
+        self.assertEqual(len(looked_for), len(set(looked_for)))
+        self.assertLessEqual(len(looked_for), 101)
+
+    def test_stacks(self):
+        def fall(depth):
+            return fall(depth - 1) if depth else 1 / 0
+
+        before = sys.getrecursionlimit()
+        sys.setrecursionlimit(30_000)
+        try:
+            error = caught(lambda: fall(20_000))
+            [(_, _, _, frames, _)], text = self.describe(error)
+        finally:
+            sys.setrecursionlimit(before)
+        self.assertEqual(len(frames), 200)
+        self.assertIn("frames are left out]", text)
+        self.assertTrue(text.endswith("ZeroDivisionError: division by zero\n"))
+
+    def test_texts_that_are_not_what_they_seem(self):
+        class Text(str):
+            def __getitem__(self, index):
+                raise KeyboardInterrupt
+
+            encode = __len__ = __getitem__
+
+        class Error(Exception):
+            def __str__(self):
+                return Text("seen")
+
+        Error.__qualname__ = "N" * 10**6
+        Error.__module__ = None
+        [(_, kind, message, _, _)], _ = self.describe(Error())
+        self.assertEqual((kind, message), ("N" * 1000, "seen"))
 
 
 if __name__ == "__main__":

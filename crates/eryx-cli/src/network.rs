@@ -53,7 +53,7 @@ pub(crate) struct NetworkOptions {
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     net_connect: Duration,
 
-    /// Time for which the program waits where nothing moves.
+    /// Time after which a connection where nothing moves is closed.
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     net_idle: Duration,
 

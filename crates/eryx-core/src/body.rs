@@ -8,7 +8,6 @@ use crate::seed::Seed;
 use crate::view::{RuntimeCtx, RuntimeView};
 use crate::{Error, PythonExecutor};
 use std::fmt;
-use std::ops::{Deref, DerefMut};
 use wasmtime::Store;
 use wasmtime::component::TypedFunc;
 
@@ -66,6 +65,11 @@ impl<T: RuntimeView> Body<T> {
         Ok(Self { store, sandbox, memory, write, places, uses: 0 })
     }
 
+    /// The core's part of the store's data.
+    pub(crate) fn runtime(&mut self) -> &mut RuntimeCtx {
+        self.store.data_mut().runtime()
+    }
+
     /// Gives a fresh instance other data.
     pub(crate) fn assign(&mut self, state: T) {
         let size = self.store.data_mut().runtime().memory.size();
@@ -95,40 +99,10 @@ impl<T: RuntimeView> Body<T> {
         Ok(memory?.0)
     }
 
-    /// Writes to the guest's memory.
+    /// Writes one batch of pieces to the guest's memory.
     pub(crate) async fn write(&mut self, pieces: &[Piece<'_>]) -> wasmtime::Result<()> {
-        for pieces in pieces.chunks(Piece::AT_ONCE) {
-            self.sandbox.eryx_runtime_image().call_aim(&mut self.store).await?;
-            self.write.call_async(&mut self.store, (pieces,)).await?;
-        }
-        Ok(())
-    }
-}
-
-/// A body, until that is taken; then its holder is on its way out.
-pub(crate) struct Held<T: RuntimeView>(Option<Body<T>>);
-
-impl<T: RuntimeView> Held<T> {
-    pub(crate) fn new(body: Body<T>) -> Self {
-        Self(Some(body))
-    }
-
-    pub(crate) fn take(&mut self) -> Option<Body<T>> {
-        self.0.take()
-    }
-}
-
-impl<T: RuntimeView> Deref for Held<T> {
-    type Target = Body<T>;
-
-    fn deref(&self) -> &Body<T> {
-        self.0.as_ref().unwrap_or_else(|| unreachable!("it is taken in `drop` alone"))
-    }
-}
-
-impl<T: RuntimeView> DerefMut for Held<T> {
-    fn deref_mut(&mut self) -> &mut Body<T> {
-        self.0.as_mut().unwrap_or_else(|| unreachable!("it is taken in `drop` alone"))
+        self.sandbox.eryx_runtime_image().call_aim(&mut self.store).await?;
+        self.write.call_async(&mut self.store, (pieces,)).await
     }
 }
 

@@ -37,22 +37,24 @@ pub(crate) async fn execute<T: RuntimeView>(
     let program = {
         let executor = interpreter.executor().clone();
         let lasting = interpreter.is_lasting();
-        let runtime = interpreter.data_mut().runtime();
+        let runtime = interpreter.body()?.runtime();
         let (clock, seed) = (runtime.clock(), runtime.seed());
         program(code, options, executor.extensions(), lasting, clock, seed)?
     };
+    interpreter.body()?.store.data_mut().begin_run();
     let ended = enter(interpreter, options, started, async |body| {
-        body.store.set_hostcall_fuel(options.limits.host_call_bytes());
         body.sandbox.eryx_runtime_execution().call_execute(&mut body.store, &program).await
     })
     .await?;
     let limits = &options.limits;
+    let body = interpreter.body()?;
     let fuel = limits.fuel.map(|limit| {
-        let left = interpreter.store().get_fuel().unwrap_or_default();
+        let left = body.store.get_fuel().unwrap_or_default();
         limit.saturating_sub(left)
     });
-    let result = judge(ended, interpreter.data_mut().runtime(), limits, fuel);
-    interpreter.set_state(result.as_ref().err().map_or(State::Ready, state_after));
+    let result = judge(ended, body.runtime(), limits, fuel);
+    let state = result.as_ref().err().map_or(State::Ready, state_after);
+    interpreter.settle(state).await;
     result
 }
 
@@ -66,23 +68,22 @@ pub(crate) async fn enter<T: RuntimeView, R>(
     started: Instant,
     call: impl AsyncFnOnce(&mut Body<T>) -> wasmtime::Result<R>,
 ) -> Result<wasmtime::Result<R>, Error> {
-    match interpreter.state() {
-        State::Poisoned(reason) => return Err(Error::Poisoned(reason)),
-        State::Closed => return Err(Error::Closed),
-        State::Ready | State::Running => {}
-    }
+    options.limits.check()?;
+    interpreter.body()?;
     if options.cancellation.as_ref().is_some_and(CancellationToken::is_cancelled) {
         return Err(before_the_start(Early::Cancelled, options, started));
     }
     let engine = engine(interpreter, options).await?;
     let deadline = deadline(options, started);
-    interpreter.set_state(State::Running);
-    let body = interpreter.body();
-    body.store.data_mut().runtime().begin(options, started);
+    let running = Running::begin(interpreter);
+    let body = running.interpreter.body()?;
+    body.runtime().begin(options, started);
+    body.store.set_hostcall_fuel(options.limits.host_call_bytes());
     watch(&mut body.store, deadline);
 
     let _ticking = engine.ticking();
     let ended = until(deadline, options.cancellation.as_ref(), call(body)).await;
+    running.end();
     Ok(ended.unwrap_or_else(|early| Err(early.into())))
 }
 
@@ -95,6 +96,33 @@ fn deadline(options: &RunOptions, started: Instant) -> Option<Instant> {
 fn before_the_start(early: Early, options: &RunOptions, started: Instant) -> Error {
     let output = ExecutionOutput { duration: started.elapsed(), ..ExecutionOutput::default() };
     early.error(&options.limits, output)
+}
+
+/// A call that has not come to its end. Dropped in its midst, by a future that is
+/// dropped or a panic, it leaves an interpreter that is never entered again, and
+/// gives its memory back.
+struct Running<'a, T: RuntimeView> {
+    interpreter: &'a mut Interpreter<T>,
+    has_ended: bool,
+}
+
+impl<'a, T: RuntimeView> Running<'a, T> {
+    fn begin(interpreter: &'a mut Interpreter<T>) -> Self {
+        interpreter.set_running();
+        Self { interpreter, has_ended: false }
+    }
+
+    fn end(mut self) {
+        self.has_ended = true;
+    }
+}
+
+impl<T: RuntimeView> Drop for Running<'_, T> {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.interpreter.poison(Poison::Dropped);
+        }
+    }
 }
 
 /// The engine that drives the interpreter, after its fuel has been filled.
@@ -114,7 +142,7 @@ async fn engine<T: RuntimeView>(
         return Ok(interpreter.executor().engine().clone());
     }
     let fuel = options.limits.fuel.unwrap_or(u64::MAX);
-    interpreter.body().store.set_fuel(fuel).map_err(Error::WasmEngine)?;
+    interpreter.body()?.store.set_fuel(fuel).map_err(Error::WasmEngine)?;
     Ok(interpreter.executor().metered().await?.engine.clone())
 }
 

@@ -234,9 +234,9 @@ pub struct PythonException {
 
 impl fmt::Display for PythonException {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the program raised {}", self.type_name)?;
+        // Guest text goes to logs: no control characters.
+        write!(f, "the program raised {}", self.type_name.escape_debug())?;
         if !self.message.is_empty() {
-            // Guest text goes to logs: no control characters.
             write!(f, ": {}", self.message.escape_debug())?;
         }
         Ok(())

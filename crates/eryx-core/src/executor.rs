@@ -62,8 +62,8 @@ impl<T: RuntimeView> PythonExecutor<T> {
     /// Starts an interpreter that lasts: what one run defines, the next finds.
     ///
     /// It can be given [`fuel`](ResourceLimits::fuel) in its runs only if
-    /// `limits` names some here; memory is limited by `limits` until the first
-    /// run sets its own.
+    /// `limits` names some here (a session moves on into one that can); memory is
+    /// limited by `limits` until the first run sets its own.
     ///
     /// # Errors
     /// [`Error::Config`] if the memory is too little to start in,
@@ -190,6 +190,14 @@ impl<T: RuntimeView> PythonExecutor<T> {
     #[must_use]
     pub fn with_state(&self, new_state: impl Fn(RuntimeCtx) -> T + Send + Sync + 'static) -> Self {
         Self { inner: Arc::clone(&self.inner), new_state: Arc::new(new_state) }
+    }
+
+    /// The same runtime, with data in the stores of its interpreters that `change`
+    /// makes of what it would be.
+    #[must_use]
+    pub fn map_state(&self, change: impl Fn(T) -> T + Send + Sync + 'static) -> Self {
+        let new_state = Arc::clone(&self.new_state);
+        self.with_state(move |runtime| change(new_state(runtime)))
     }
 }
 

@@ -14,7 +14,7 @@ pub fn callback_json(bytes: &[u8]) {
 /// Any text: what passes is no deeper than it may be.
 fn as_text(bytes: &[u8]) {
     for limit in [0, 1, 3, 64] {
-        let checked = check(bytes, limit);
+        let checked = check(bytes, limit, usize::MAX);
         let Ok(value) = serde_json::from_slice::<Value>(bytes) else { continue };
         assert!(checked.is_err() || depth(&value) <= limit, "too deep for {limit}");
     }
@@ -36,15 +36,15 @@ fn as_model(bytes: &[u8]) {
     model.write(&mut text);
     let depth = model.depth();
     if let Some(less) = depth.checked_sub(1) {
-        assert!(check(text.as_bytes(), less).is_err(), "deeper than {less}: {text}");
+        assert!(check(text.as_bytes(), less, usize::MAX).is_err(), "deeper than {less}: {text}");
     }
-    let checked = check(text.as_bytes(), depth);
+    let checked = check(text.as_bytes(), depth, usize::MAX);
     assert_eq!(checked.is_ok(), model.fits(), "{checked:?}: {text}");
     if checked.is_ok() {
         let value: Value = serde_json::from_str(&text).unwrap();
         assert!(model.is(&value), "{text} became {value}");
         let again = serde_json::to_vec(&value).unwrap();
-        assert_eq!(check(&again, depth), Ok(()), "{text} became {value}");
+        assert_eq!(check(&again, depth, usize::MAX), Ok(()), "{text} became {value}");
     }
 }
 

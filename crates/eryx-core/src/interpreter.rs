@@ -1,4 +1,4 @@
-use crate::body::{Body, Held};
+use crate::body::Body;
 use crate::enter;
 use crate::image::{self, Image};
 use crate::lasting;
@@ -27,13 +27,16 @@ pub(crate) type Memory = WasmList<u8>;
 /// an exit status leave it ready.
 pub struct Interpreter<T: RuntimeView> {
     executor: PythonExecutor<T>,
-    body: Held<T>,
+    /// `None` when it is not to be entered again: its place is free at once.
+    body: Option<Body<T>>,
     state: State,
     /// Whether its instance can be made fresh again for another.
     is_sound: bool,
     metered: bool,
     /// Whether more than one program is to run in it.
     lasting: bool,
+    /// How many copies were made of it: each is to have chances of its own.
+    copies: u64,
 }
 
 /// Whether an interpreter can be used.
@@ -65,6 +68,8 @@ pub enum Poison {
     Trap,
     /// A run failed and what it did could not be undone.
     NotUndone,
+    /// The interpreter was given up for a new one, and that could not be started.
+    NotStarted,
 }
 
 impl fmt::Display for Poison {
@@ -75,6 +80,7 @@ impl fmt::Display for Poison {
             Self::Limit => "a run was stopped at a limit",
             Self::Trap => "the interpreter crashed",
             Self::NotUndone => "what a failed run did could not be undone",
+            Self::NotStarted => "it was given up for a new one, which could not be started",
         })
     }
 }
@@ -93,9 +99,8 @@ impl<T: RuntimeView> Interpreter<T> {
             None if metered => Body::new(executor, executor.metered().await?, limits, seed).await?,
             None => Body::new(executor, executor.plain(), limits, seed).await?,
         };
-        let body = Held::new(body);
-        let executor = executor.clone();
-        Ok(Self { executor, body, state: State::Ready, is_sound: true, metered, lasting })
+        let (executor, state) = (executor.clone(), State::Ready);
+        Ok(Self { executor, body: Some(body), state, is_sound: true, metered, lasting, copies: 0 })
     }
 
     /// Runs a program to its end.
@@ -155,7 +160,8 @@ impl<T: RuntimeView> Interpreter<T> {
     /// Captures all of the interpreter. Of `options`, the limits hold.
     ///
     /// Costs some microseconds for each page that differs from a fresh
-    /// interpreter; the first time in a process some 10 ms more.
+    /// interpreter; the first time in a process some 10 ms more, in which there must
+    /// be a place for one more interpreter.
     ///
     /// # Errors
     /// As [`execute`](Self::execute).
@@ -171,8 +177,9 @@ impl<T: RuntimeView> Interpreter<T> {
     /// As these two. This interpreter is as it was; after an error the copy cannot
     /// be used.
     pub async fn fork_into(&mut self, copy: &mut Self, options: &RunOptions) -> Result<(), Error> {
-        let seed = copy.data_mut().runtime().seed();
-        let entropy = entropy_of(seed, "copy")?;
+        let seed = copy.body()?.runtime().seed();
+        self.copies += 1;
+        let entropy = entropy_of(seed, &format!("copy {}", self.copies))?;
         let result = image::fork(self, copy, &entropy, options).await;
         copy.poison_after(&result);
         result
@@ -196,7 +203,7 @@ impl<T: RuntimeView> Interpreter<T> {
         same_chance: bool,
         options: &RunOptions,
     ) -> Result<(), Error> {
-        let seed = self.body.store.data_mut().runtime().seed();
+        let seed = self.body()?.runtime().seed();
         let entropy = if same_chance { None } else { Some(entropy_of(seed, "copy")?) };
         let result = image::put(self, image, entropy.as_deref(), options).await;
         self.poison_after(&result);
@@ -212,25 +219,38 @@ impl<T: RuntimeView> Interpreter<T> {
 
     /// Whether it can be used.
     pub fn state(&self) -> State {
-        match self.state {
-            // A run borrows the interpreter: nobody could look while it went on.
-            State::Running => State::Poisoned(Poison::Dropped),
-            state => state,
-        }
+        self.state
     }
 
-    /// Makes it unusable. A closed one stays closed.
+    /// Makes it unusable; its memory is given back. A closed one stays closed.
     pub fn poison(&mut self, reason: Poison) {
-        self.is_sound = false;
         if self.state != State::Closed {
             self.state = State::Poisoned(reason);
         }
+        self.body = None;
     }
 
-    /// Ends it. Its memory is given back when it is dropped.
+    /// Ends it; its memory is given back.
     pub fn close(&mut self) {
-        self.is_sound &= matches!(self.state, State::Ready | State::Closed);
+        self.retire();
         self.state = State::Closed;
+    }
+
+    /// Makes room for the one that is to be in its place. Until that is there, it is
+    /// poisoned.
+    pub fn release(&mut self) {
+        self.retire();
+        self.poison(Poison::NotStarted);
+    }
+
+    /// Gives its instance to who needs the next, if it is as good as new.
+    fn retire(&mut self) {
+        let Some(body) = self.body.take() else { return };
+        let is_sound = self.is_sound && self.state == State::Ready;
+        if is_sound && !self.metered && !std::thread::panicking() {
+            // The guest waits for nothing then.
+            self.executor.recycle(body).now_or_never();
+        }
     }
 
     pub(crate) fn is_lasting(&self) -> bool {
@@ -247,42 +267,67 @@ impl<T: RuntimeView> Interpreter<T> {
         &self.executor
     }
 
-    /// The wasmtime store, for inspection.
-    pub fn store(&self) -> &Store<T> {
-        &self.body.store
+    /// The wasmtime store, for inspection. `None` unless it is ready.
+    pub fn store(&self) -> Option<&Store<T>> {
+        self.body.as_ref().map(|body| &body.store)
     }
 
-    /// The data in the store.
-    pub fn data_mut(&mut self) -> &mut T {
-        self.body.store.data_mut()
+    /// The data in the store. `None` unless it is ready.
+    pub fn data_mut(&mut self) -> Option<&mut T> {
+        self.body.as_mut().map(|body| body.store.data_mut())
     }
 
-    /// The wasmtime store. Its instance serves no other interpreter after this
-    /// one, since the store may be set up otherwise then. Running the guest by other ways than
-    /// [`execute`](Self::execute) is not supported.
-    pub fn store_mut(&mut self) -> &mut Store<T> {
+    /// The wasmtime store. `None` unless it is ready. Its instance serves no other
+    /// interpreter after this one, since the store may be set up otherwise then.
+    /// Running the guest by other ways than [`execute`](Self::execute) is not
+    /// supported.
+    pub fn store_mut(&mut self) -> Option<&mut Store<T>> {
         self.is_sound = false;
-        &mut self.body.store
+        self.body.as_mut().map(|body| &mut body.store)
     }
 
-    pub(crate) fn body(&mut self) -> &mut Body<T> {
-        &mut self.body
+    /// Whether it can be entered.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] or [`Error::Closed`].
+    pub fn check(&self) -> Result<(), Error> {
+        match self.state {
+            State::Ready => Ok(()),
+            State::Poisoned(reason) => Err(Error::Poisoned(reason)),
+            State::Closed => Err(Error::Closed),
+            State::Running => Err(Error::Busy),
+        }
     }
 
-    pub(crate) fn set_state(&mut self, state: State) {
+    /// What it lives in, or why it cannot be entered.
+    pub(crate) fn body(&mut self) -> Result<&mut Body<T>, Error> {
+        let refusal = self.check().err().unwrap_or(Error::Busy);
+        self.body.as_mut().ok_or(refusal)
+    }
+
+    /// A call has begun, which may leave it in the midst of anything.
+    pub(crate) fn set_running(&mut self) {
+        self.state = State::Running;
+    }
+
+    /// A call has ended and left it so. What nobody will wait for any more is
+    /// stopped, as far as it lets itself be.
+    pub(crate) async fn settle(&mut self, state: State) {
         self.state = state;
+        let is_over = state != State::Ready || !self.lasting;
+        let rest = self.body.as_mut().filter(|_| is_over).map(|body| body.runtime().rest());
+        if state != State::Ready {
+            self.body = None;
+        }
+        if let Some(operations) = rest {
+            operations.stop().await;
+        }
     }
 }
 
 impl<T: RuntimeView> Drop for Interpreter<T> {
     fn drop(&mut self) {
-        let is_sound = self.is_sound && matches!(self.state, State::Ready | State::Closed);
-        if is_sound && !self.metered && !std::thread::panicking() {
-            // The guest waits for nothing then.
-            if let Some(body) = self.body.take() {
-                self.executor.recycle(body).now_or_never();
-            }
-        }
+        self.retire();
     }
 }
 

@@ -1,5 +1,5 @@
 //! How a run ended. The guest's own word counts only where it is about Python:
-//! an outcome that it returned.
+//! an outcome that it returned. It is kept to the limits here once more.
 
 use crate::bindings::exports::eryx::runtime::execution::{Outcome, Value};
 use crate::budget::OutputFull;

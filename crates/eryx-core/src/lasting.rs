@@ -6,8 +6,8 @@ use crate::enter::{enter, state_after};
 use crate::interpreter::{HOST_CALL_BYTES, Interpreter, State};
 use crate::judge::ended_early;
 use crate::run::RunOptions;
-use crate::view::RuntimeView;
-use crate::{Error, Omission, SnapshotError};
+use crate::view::{RuntimeCtx, RuntimeView};
+use crate::{Error, Omission, SnapshotError, Stopped};
 use std::time::Instant;
 
 /// Besides a snapshot's bytes: what is told of variables that are left out.
@@ -23,15 +23,14 @@ pub(crate) async fn save<T: RuntimeView>(
     // The guest refuses to make more; if it lies, the call fails before the host
     // takes it.
     let crossing = usize::try_from(limit.saturating_add(MORE_THAN_BYTES)).unwrap_or(usize::MAX);
-    interpreter.body().store.set_hostcall_fuel(crossing.max(HOST_CALL_BYTES));
     let ended = enter(interpreter, options, Instant::now(), async |body| {
+        body.store.set_hostcall_fuel(crossing.max(HOST_CALL_BYTES));
         let state = body.sandbox.eryx_runtime_state();
         state.call_save(&mut body.store, limit, partly, open_files).await
     })
-    .await;
-    interpreter.body().store.set_hostcall_fuel(HOST_CALL_BYTES);
-    let saved = settle(interpreter, options, ended?)?;
-    let saved = saved.map_err(|refusal| refused(refusal, limit))?;
+    .await?;
+    let saved = settle(interpreter, options, ended).await?;
+    let saved = saved.map_err(|refusal| refused(refusal, limit, interpreter, options))?;
     Ok((saved.bytes, saved.omitted.into_iter().map(omission).collect()))
 }
 
@@ -41,12 +40,17 @@ pub(crate) async fn restore<T: RuntimeView>(
     options: &RunOptions,
 ) -> Result<(), Error> {
     let bytes = bytes.to_vec();
+    let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     let ended = enter(interpreter, options, Instant::now(), async |body| {
-        body.sandbox.eryx_runtime_state().call_restore(&mut body.store, &bytes).await
+        let state = body.sandbox.eryx_runtime_state();
+        if !state.call_has_room(&mut body.store, size).await? {
+            return Ok(Err(Refusal::NoMemory(size)));
+        }
+        state.call_restore(&mut body.store, &bytes).await
     })
     .await?;
-    let restored = settle(interpreter, options, ended)?;
-    restored.map_err(|refusal| refused(refusal, 0))
+    let restored = settle(interpreter, options, ended).await?;
+    restored.map_err(|refusal| refused(refusal, 0, interpreter, options))
 }
 
 pub(crate) async fn clear<T: RuntimeView>(
@@ -57,33 +61,57 @@ pub(crate) async fn clear<T: RuntimeView>(
         body.sandbox.eryx_runtime_state().call_clear(&mut body.store).await
     })
     .await?;
-    settle(interpreter, options, ended)
+    settle(interpreter, options, ended).await
 }
 
 /// Says what the interpreter is after a call, and what came of that.
-pub(crate) fn settle<T: RuntimeView, R>(
+pub(crate) async fn settle<T: RuntimeView, R>(
     interpreter: &mut Interpreter<T>,
     options: &RunOptions,
     ended: wasmtime::Result<R>,
 ) -> Result<R, Error> {
-    let runtime = interpreter.data_mut().runtime();
+    let runtime = interpreter.body()?.runtime();
     let result = ended.map_err(|error| ended_early(error, runtime, &options.limits));
     let state = match &result {
         Ok(_) => State::Ready,
         Err(error) => state_after(error),
     };
-    interpreter.set_state(state);
+    interpreter.settle(state).await;
     result
 }
 
-fn refused(refusal: Refusal, limit: u64) -> Error {
+fn refused<T: RuntimeView>(
+    refusal: Refusal,
+    limit: u64,
+    interpreter: &mut Interpreter<T>,
+    options: &RunOptions,
+) -> Error {
+    let runtime = match interpreter.body() {
+        Ok(body) => body.runtime(),
+        Err(error) => return error,
+    };
     Error::Snapshot(match refusal {
         Refusal::Unsaveable(all) => {
             SnapshotError::Unsaveable(all.into_iter().map(omission).collect())
         }
         Refusal::TooLarge(size) => SnapshotError::TooLarge { size, limit },
+        Refusal::NoMemory(bytes) => SnapshotError::Memory {
+            size: runtime.memory().size().saturating_add(bytes),
+            limit: options.limits.memory_bytes,
+        },
         Refusal::Unusable(reason) => SnapshotError::Unusable(reason),
+        Refusal::Stopped => return stopped(runtime, options),
     })
+}
+
+/// The guest says that it was asked to end. That is believed if it was.
+fn stopped(runtime: &mut RuntimeCtx, options: &RunOptions) -> Error {
+    match options.limits.soft_timeout {
+        Some(limit) if runtime.was_asked_to_stop() => {
+            Error::Timeout(Stopped::new(limit, runtime.take_output()))
+        }
+        _ => Error::Snapshot(SnapshotError::Unusable("it claims to have been stopped".into())),
+    }
 }
 
 fn omission(one: GuestOmission) -> Omission {

@@ -55,6 +55,9 @@ pub struct ResourceLimits {
     /// Operations under way at once: calls of callbacks, and what the network
     /// does. 1024.
     pub operations: usize,
+    /// Wall time for restoring a session, or for making it what an image is; no
+    /// more than [`timeout`](Self::timeout) in any case. 5 s; `None` lifts the limit.
+    pub restore_timeout: Option<Duration>,
 }
 
 /// What a run may call of the host.
@@ -74,6 +77,9 @@ pub struct CallbackLimits {
     pub reply_bytes: usize,
     /// How deep lists and objects may be nested in either. 64.
     pub depth: usize,
+    /// How many values and keys a call's arguments may hold in all: each takes some of
+    /// the host's memory, however few bytes it has as JSON. 100,000.
+    pub values: usize,
 }
 
 impl Default for CallbackLimits {
@@ -85,6 +91,7 @@ impl Default for CallbackLimits {
             argument_bytes: 1 << 20,
             reply_bytes: 4 << 20,
             depth: 64,
+            values: 100_000,
         }
     }
 }
@@ -115,6 +122,7 @@ impl Default for ResourceLimits {
             fuel: None,
             callbacks: CallbackLimits::default(),
             operations: 1024,
+            restore_timeout: Some(Duration::from_secs(5)),
         }
     }
 }
@@ -171,6 +179,21 @@ impl ResourceLimits {
         self
     }
 
+    /// Sets [`restore_timeout`](Self::restore_timeout).
+    #[must_use]
+    pub fn with_restore_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.restore_timeout = timeout.into();
+        self
+    }
+
+    /// Those that hold while a session is restored, in which nobody can be asked to
+    /// end.
+    #[must_use]
+    pub fn for_restoring(&self) -> Self {
+        let timeout = self.timeout.into_iter().chain(self.restore_timeout).min();
+        Self { timeout, soft_timeout: None, ..self.clone() }
+    }
+
     /// Sets [`callbacks`](Self::callbacks).
     #[must_use]
     pub fn with_callbacks(mut self, limits: CallbackLimits) -> Self {
@@ -187,11 +210,22 @@ impl ResourceLimits {
         most.saturating_add(MORE_THAN_TEXTS).max(HOST_CALL_BYTES)
     }
 
-    /// Refuses limits under which no program can run.
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    /// Refuses limits under which no program can run, as everything does that takes
+    /// limits.
+    ///
+    /// # Errors
+    /// [`Error::Config`] says which, and why.
+    pub fn check(&self) -> Result<(), Error> {
         if self.timeout == Some(Duration::ZERO) {
             return Err(Error::Config(
                 "the timeout is zero: give a run at least a few milliseconds, or lift the limit"
+                    .into(),
+            ));
+        }
+        if self.restore_timeout == Some(Duration::ZERO) {
+            return Err(Error::Config(
+                "the timeout for restoring is zero: give it at least a few milliseconds, or lift \
+                 the limit"
                     .into(),
             ));
         }

@@ -14,27 +14,26 @@ pub struct TooManyOperations {
     pub limit: usize,
 }
 
+/// How long those that are given up may take to end. One that blocks its thread is
+/// not waited for any longer.
+const GRACE: Duration = Duration::from_millis(100);
+
 /// Work that goes on outside the guest while that does something else. All of it
 /// is dropped with the run.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Operations {
+    /// Those given up too, until they have ended.
     tasks: JoinSet<u32>,
     running: HashMap<u32, AbortHandle>,
     last: u32,
     limit: usize,
-    /// Those that have finished before it was their turn to be told.
-    early: BTreeSet<u32>,
+    /// Those that have finished and of which the guest was not told yet.
+    finished: BTreeSet<u32>,
 }
 
 impl Operations {
     pub(crate) fn new(limit: usize) -> Self {
-        Self {
-            tasks: JoinSet::new(),
-            running: HashMap::new(),
-            last: 0,
-            limit,
-            early: BTreeSet::new(),
-        }
+        Self { limit, ..Self::default() }
     }
 
     pub(crate) fn set_limit(&mut self, limit: usize) {
@@ -47,8 +46,8 @@ impl Operations {
         &mut self,
         work: impl Future<Output = ()> + Send + 'static,
     ) -> Result<u32, TooManyOperations> {
-        // Those that wait for their turn to be told are under way for the guest.
-        if self.running.len() + self.early.len() >= self.limit {
+        self.reap();
+        if self.tasks.len() >= self.limit {
             return Err(TooManyOperations { limit: self.limit });
         }
         self.last = self.last.wrapping_add(1);
@@ -61,33 +60,56 @@ impl Operations {
 
     /// Drops an operation.
     pub(crate) fn cancel(&mut self, number: u32) {
-        self.early.remove(&number);
+        self.finished.remove(&number);
         if let Some(task) = self.running.remove(&number) {
             task.abort();
         }
     }
 
+    /// Drops all of them, and waits a little for those that are on a thread right
+    /// now.
+    pub(crate) async fn stop(mut self) {
+        if self.tasks.is_empty() {
+            return;
+        }
+        self.tasks.abort_all();
+        let all = async { while self.tasks.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(GRACE, all).await;
+    }
+
+    /// Waits a little for operations to end until there is what is waited for.
+    pub(crate) async fn until(&mut self, is_so: impl Fn() -> bool) {
+        let wait = async {
+            while !is_so()
+                && let Some(ended) = self.tasks.join_next().await
+            {
+                self.note(ended.ok());
+            }
+        };
+        let _ = tokio::time::timeout(GRACE, wait).await;
+    }
+
     /// The operations that have finished since the last call, waiting for the
     /// first of them at most so long.
     pub(crate) async fn wait(&mut self, time: Duration) -> Vec<u32> {
-        let mut finished = self.finished();
-        if finished.is_empty() {
+        self.reap();
+        if self.finished.is_empty() {
             if time.is_zero() {
                 // The thread may be the only one there is to work on them.
                 tokio::task::yield_now().await;
-            } else if let Ok(number) = tokio::time::timeout(time, self.next()).await {
-                finished.push(number);
+            } else {
+                let _ = tokio::time::timeout(time, self.next()).await;
             }
-            finished.append(&mut self.finished());
+            self.reap();
         }
-        finished
+        std::mem::take(&mut self.finished).into_iter().collect()
     }
 
     /// As [`wait`](Self::wait) where chance may have no part: operations are told
     /// one by one in the order in which they were started, and as long as there
     /// are any no time passes. Without any, all of it has passed at once.
     pub(crate) async fn wait_in_order(&mut self, now: &AtomicU64, time: Duration) -> Vec<u32> {
-        let oldest = self.running.keys().chain(&self.early).min().copied();
+        let oldest = self.running.keys().chain(&self.finished).min().copied();
         let Some(oldest) = oldest else {
             // Who waits for ever is left to the deadline.
             if !clock::pass(now, time) {
@@ -96,30 +118,32 @@ impl Operations {
             tokio::task::yield_now().await;
             return Vec::new();
         };
-        while !self.early.remove(&oldest) {
-            let next = self.next().await;
-            self.early.insert(next);
+        while !self.finished.remove(&oldest) {
+            self.next().await;
         }
         vec![oldest]
     }
 
-    async fn next(&mut self) -> u32 {
+    /// Waits until another has finished.
+    async fn next(&mut self) {
         while let Some(ended) = self.tasks.join_next().await {
-            if let Ok(number) = ended
-                && self.running.remove(&number).is_some()
-            {
-                return number;
+            if self.note(ended.ok()) {
+                return;
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
-    fn finished(&mut self) -> Vec<u32> {
-        let mut finished = Vec::new();
+    /// Sees which have ended.
+    fn reap(&mut self) {
         while let Some(ended) = self.tasks.try_join_next() {
-            // Those given up are no longer in the table.
-            finished.extend(ended.ok().filter(|number| self.running.remove(number).is_some()));
+            self.note(ended.ok());
         }
-        finished
+    }
+
+    /// Those given up are no longer in the table.
+    fn note(&mut self, ended: Option<u32>) -> bool {
+        let Some(number) = ended else { return false };
+        self.running.remove(&number).is_some() && self.finished.insert(number)
     }
 }

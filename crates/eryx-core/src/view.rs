@@ -8,7 +8,7 @@ use crate::run::RunOptions;
 use crate::seed::Seed;
 use crate::stream::{OutputRequest, OutputStream};
 use crate::trace::{TraceKind, Tracer};
-use crate::{CallbackError, OutputPolicy, OutputText, ResourceLimits};
+use crate::{CallbackError, OutputPolicy, OutputText, PythonExecutor, ResourceLimits};
 use bytes::Bytes;
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng;
@@ -26,12 +26,38 @@ pub trait RuntimeView: WasiView + Send + 'static {
     /// This crate's part of the data.
     fn runtime(&mut self) -> &mut RuntimeCtx;
 
+    /// A run begins: what the data counts of one run besides this crate's part begins
+    /// anew. Nothing by default.
+    fn begin_run(&mut self) {}
+
     /// Notes what the data holds besides the interpreter's memory and a program
     /// can change: files, say. Calling the answer puts it back.
     ///
     /// What belongs to others too is better left alone. Nothing by default.
     fn checkpoint(&mut self) -> Undo {
         Box::new(|| ())
+    }
+
+    /// An executor for the interpreters of one session, which follow one another:
+    /// what is to outlive each of them, as files, they share.
+    ///
+    /// The same executor by default, of which each interpreter has everything anew.
+    #[must_use]
+    fn for_session(executor: PythonExecutor<Self>) -> PythonExecutor<Self>
+    where
+        Self: Sized,
+    {
+        executor
+    }
+
+    /// As [`for_session`](Self::for_session), for a session that goes on from where
+    /// the one with this data is: with copies of what is its own.
+    #[must_use]
+    fn for_fork(&mut self, executor: PythonExecutor<Self>) -> PythonExecutor<Self>
+    where
+        Self: Sized,
+    {
+        Self::for_session(executor)
     }
 }
 
@@ -50,6 +76,7 @@ pub struct RuntimeCtx {
     calls: Calls,
     /// When the program is asked to end, until it was.
     stop_at: Option<Instant>,
+    asked_to_stop: bool,
     tracer: Option<Tracer>,
     seed: Option<Seed>,
     clock: Clock,
@@ -67,6 +94,7 @@ impl RuntimeCtx {
             operations: Operations::new(limits.operations),
             calls: Calls::default(),
             stop_at: None,
+            asked_to_stop: false,
             tracer: None,
             seed,
             clock: if seed.is_some() { Clock::of_its_own() } else { Clock::real() },
@@ -86,12 +114,19 @@ impl RuntimeCtx {
         let traced = options.trace.as_ref().is_some_and(|trace| trace.callbacks);
         self.calls.begin(options.callbacks.clone(), limits.callbacks.clone(), traced);
         self.calls.set_in_order(self.seed.is_some());
+        self.asked_to_stop = false;
         self.stop_at = limits.soft_timeout.and_then(|timeout| started.checked_add(timeout));
         self.clock.begin(started);
         self.tracer = options.trace.as_ref().map(|trace| {
             Tracer::new(trace.clone(), options.trace_listener.clone(), self.clock.clone())
         });
         self.started = started;
+    }
+
+    /// Gives away what is under way outside the guest, for a run that is over for
+    /// good.
+    pub(crate) fn rest(&mut self) -> Operations {
+        std::mem::take(&mut self.operations)
     }
 
     /// WASI's context with the clocks and the random numbers that the
@@ -154,7 +189,14 @@ impl RuntimeCtx {
 
     /// Whether it is time for the program to end by itself; yes once.
     pub(crate) fn stop_requested(&mut self) -> bool {
-        self.stop_at.take_if(|stop| Instant::now() >= *stop).is_some()
+        let asks = self.stop_at.take_if(|stop| Instant::now() >= *stop).is_some();
+        self.asked_to_stop |= asks;
+        asks
+    }
+
+    /// Whether that was so since the call into the guest began.
+    pub(crate) fn was_asked_to_stop(&self) -> bool {
+        self.asked_to_stop
     }
 
     pub(crate) fn cancel(&mut self, operation: u32) {
@@ -174,7 +216,7 @@ impl RuntimeCtx {
     }
 
     pub(crate) async fn take_call(&mut self, operation: u32) -> Result<Encoded, CallbackError> {
-        let answer = self.calls.take(operation);
+        let answer = self.calls.take(&mut self.operations, operation);
         self.trace_calls().await;
         answer
     }
@@ -226,8 +268,9 @@ impl RuntimeCtx {
     pub(crate) fn take_output(&mut self) -> ExecutionOutput {
         let (stdout, stdout_cut) = self.stdout.take();
         let (stderr, stderr_cut) = self.stderr.take();
-        // Whoever listens learns that this was all.
+        // Whoever listens, or answers, learns that this was all.
         self.streaming = None;
+        self.calls.rest();
         let (trace, trace_cut) = self.tracer.take().map(|mut one| one.take()).unwrap_or_default();
         ExecutionOutput {
             stdout: OutputText::from(stdout),

@@ -3,33 +3,50 @@ use crate::bindings::eryx::net::types::{Code, Failure};
 use crate::error::failure;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use tokio::sync::Semaphore;
 
 /// What a run has left of its limits. Counted before anything moves.
 #[derive(Debug)]
 pub(crate) struct Budget {
+    limits: NetLimits,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
     pub(crate) connections: Places,
     pub(crate) sessions: Places,
-    lookups: AtomicU32,
+    pub(crate) lookups: Count,
+    /// Look-ups go on at once only as these allow; the others wait for their turn.
+    turns: Arc<Semaphore>,
+    /// Refusals that are told of, one by one.
+    pub(crate) refusals: Count,
 }
 
 impl Budget {
     pub(crate) fn new(limits: &NetLimits) -> Self {
+        let turns = usize::try_from(limits.open).unwrap_or(Semaphore::MAX_PERMITS);
         Self {
+            limits: limits.clone(),
             bytes_in: limits.bytes_in.into(),
             bytes_out: limits.bytes_out.into(),
             connections: Places::new("connections", limits),
             sessions: Places::new("TLS sessions", limits),
-            lookups: limits.total.into(),
+            lookups: Count::new(limits.total),
+            turns: Arc::new(Semaphore::new(turns.min(Semaphore::MAX_PERMITS))),
+            refusals: Count::new(limits.total),
         }
     }
 
-    pub(crate) fn look_up(&self) -> Result<(), Failure> {
-        let taken = self.lookups.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
-        taken
-            .map(drop)
-            .map_err(|_| failure(Code::Limit, "this run has looked up as many names as it may"))
+    /// A run begins: it has all of its own. What is open stays open, and counts.
+    pub(crate) fn begin_run(&self) {
+        self.bytes_in.store(self.limits.bytes_in, Relaxed);
+        self.bytes_out.store(self.limits.bytes_out, Relaxed);
+        let counts = [&self.connections.left, &self.sessions.left, &self.lookups, &self.refusals];
+        for count in counts {
+            count.refill(self.limits.total);
+        }
+    }
+
+    pub(crate) fn turns(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.turns)
     }
 
     /// Moves bytes in: `read` is told how many it may take at most, and says
@@ -80,32 +97,56 @@ impl From<OutOfBytes> for Failure {
     }
 }
 
+/// So many times.
+#[derive(Debug)]
+pub(crate) struct Count(AtomicU32);
+
+impl Count {
+    fn new(times: u32) -> Self {
+        Self(times.into())
+    }
+
+    fn refill(&self, times: u32) {
+        self.0.store(times, Relaxed);
+    }
+
+    /// Takes one; whether there was one.
+    pub(crate) fn take(&self) -> bool {
+        self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok()
+    }
+}
+
 /// So many at once and so many in all.
 #[derive(Debug)]
 pub(crate) struct Places {
     what: &'static str,
     open: Arc<AtomicU32>,
     most_open: u32,
-    left: AtomicU32,
+    left: Count,
 }
 
 impl Places {
     fn new(what: &'static str, limits: &NetLimits) -> Self {
-        Self { what, open: Arc::default(), most_open: limits.open, left: limits.total.into() }
+        let left = Count::new(limits.total);
+        Self { what, open: Arc::default(), most_open: limits.open, left }
     }
 
     pub(crate) fn take(&self) -> Result<Place, Failure> {
-        if self.left.load(Relaxed) == 0 {
-            let message = format!("this run has made as many {} as it may", self.what);
-            return Err(failure(Code::Limit, message));
-        }
         if self.open.load(Relaxed) >= self.most_open {
             let message = format!("{} {} are open, as many as may be", self.most_open, self.what);
             return Err(failure(Code::Limit, message));
         }
-        self.left.fetch_sub(1, Relaxed);
+        if !self.left.take() {
+            let message = format!("this run has made as many {} as it may", self.what);
+            return Err(failure(Code::Limit, message));
+        }
         self.open.fetch_add(1, Relaxed);
         Ok(Place(Arc::clone(&self.open)))
+    }
+
+    /// What was refused costs as much as what was not.
+    pub(crate) fn charge(&self) {
+        self.left.take();
     }
 }
 
@@ -150,5 +191,23 @@ mod tests {
         drop(budget.connections.take().unwrap());
         assert!(budget.connections.take().is_err());
         assert!(budget.sessions.take().is_ok());
+    }
+
+    #[test]
+    fn a_run_begins_with_all_of_its_own_but_the_places_taken() {
+        let limits = NetLimits { open: 1, total: 1, bytes_in: 5, ..NetLimits::default() };
+        let budget = Budget::new(&limits);
+        let open = budget.connections.take().unwrap();
+        assert!(budget.lookups.take() && !budget.lookups.take());
+        assert_eq!(budget.receive(9, Ok::<usize, Failure>).unwrap(), 5);
+        budget.begin_run();
+        assert!(budget.lookups.take());
+        assert_eq!(budget.receive(9, Ok::<usize, Failure>).unwrap(), 5);
+        assert!(budget.connections.take().is_err());
+        drop(open);
+        drop(budget.connections.take().unwrap());
+        budget.begin_run();
+        budget.connections.charge();
+        assert!(budget.connections.take().is_err());
     }
 }

@@ -49,6 +49,16 @@ pub enum Attempt<'a> {
         /// The names that were resolved to this address in this run.
         names: &'a [HostName],
     },
+    /// To have an HTTP proxy lead somewhere (`CONNECT`). What is beyond the proxy the
+    /// host does not see; TLS is then made with this name.
+    Tunnel {
+        /// The proxy.
+        proxy: SocketAddr,
+        /// The name or the address that it is asked for.
+        host: &'a str,
+        /// The port.
+        port: u16,
+    },
 }
 
 impl Default for NetConfig {
@@ -64,7 +74,7 @@ impl NetConfig {
         Self {
             policy: Policy::default(),
             limits: NetLimits::default(),
-            resolver: Arc::new(SystemResolver),
+            resolver: Arc::new(SystemResolver::default()),
             gate: None,
             trust: TrustConfig::default(),
             secrets: Vec::new(),
@@ -99,7 +109,7 @@ impl NetConfig {
     }
 
     /// Is asked about everything that the rules allow, and may refuse it by
-    /// answering false. It must answer at once.
+    /// answering false. It must answer at once. One that panics has refused.
     pub fn gate(mut self, gate: impl Fn(&Attempt<'_>) -> bool + Send + Sync + 'static) -> Self {
         self.gate = Some(Arc::new(gate));
         self
@@ -122,8 +132,9 @@ impl NetConfig {
         self
     }
 
-    /// Shows servers whose name `hosts` matches this certificate when they ask
-    /// for one. The key stays with the host.
+    /// Shows servers whose name or address `hosts` matches, at whatever port, this
+    /// certificate when they ask for one. They are verified first: it is shown to nobody
+    /// of whom that is not known. The key stays with the host.
     ///
     /// # Errors
     /// [`NetConfigError::Certificate`].
@@ -138,8 +149,9 @@ impl NetConfig {
     }
 
     /// Lets the guest switch off the verification of certificates
-    /// (`ssl.CERT_NONE`) for what `hosts` matches. Anybody on the way can then
-    /// read and change what is sent. Secrets are never sent so.
+    /// (`ssl.CERT_NONE`) for what `hosts` matches, at its ports (443 without any).
+    /// Anybody on the way can then read and change what is sent. Secrets and client
+    /// certificates are never sent so.
     pub fn dangerously_allow_unverified(mut self, hosts: NetRule) -> Self {
         self.trust.unverified.add(hosts);
         self

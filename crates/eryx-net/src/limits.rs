@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-/// What one run may use of the network.
+/// What one run may use of the network. In a session each run has it anew; what an
+/// earlier one has left open counts among what is open.
 ///
 /// ```
 /// use eryx_net::NetLimits;
@@ -10,16 +11,17 @@ use std::time::Duration;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetLimits {
-    /// Connections open at once, those being made included; TLS sessions in
-    /// memory count alike, on their own. 8.
+    /// Connections open at once, those being made included; TLS sessions count
+    /// alike, on their own. So many names are looked up at once; more wait for
+    /// their turn. 8.
     pub open: u32,
-    /// Connections in a run; TLS sessions and look-ups of names count alike,
-    /// each on their own. 64.
+    /// Connections in a run, those that are refused or fail included; TLS sessions
+    /// and look-ups of names count alike, each on their own. 64.
     pub total: u32,
     /// Time for making one connection, and for one look-up. 10 s.
     pub connect: Duration,
-    /// Time for which the guest may wait on a connection where nothing moves;
-    /// then it is as good as closed. 30 s.
+    /// Time for which nothing may move on a connection, whether the guest waits for
+    /// it or not; then the host closes it. 30 s.
     pub idle: Duration,
     /// Bytes received in a run, TLS included. 16 MiB.
     pub bytes_in: u64,

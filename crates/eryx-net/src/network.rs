@@ -7,6 +7,7 @@ use crate::tls::Trust;
 use crate::{NetCtx, NetLimits};
 use std::fmt;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// What guests may reach and how: made once, used by many runs. Cheap to clone.
@@ -40,7 +41,7 @@ impl Network {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// The state of one run.
+    /// The state of one run, or of those of a session.
     pub fn context(&self) -> NetCtx {
         NetCtx::new(self.clone())
     }
@@ -57,26 +58,21 @@ impl Network {
 }
 
 impl Shared {
-    /// Whether `name` may be looked up.
-    pub(crate) fn permits_lookup(&self, name: &HostName) -> bool {
-        let allowed = self.policy.allows_lookup(name) && self.passes(&Attempt::LookUp { name });
-        tracing::info!(%name, allowed, "look up");
-        allowed
-    }
-
-    /// Whether `address`, which `names` were resolved to, may be connected to.
-    pub(crate) fn permits_connect(&self, address: SocketAddr, names: &[HostName]) -> bool {
+    /// Whether the rules let `address`, which `names` were resolved to, be connected to.
+    pub(crate) fn rules_permit(&self, address: SocketAddr, names: &[HostName]) -> bool {
         let (ip, port) = (address.ip(), address.port());
-        let policy = &self.policy;
-        let allowed = (policy.grants_address(ip, port)
-            || names.iter().any(|name| policy.allows_name(name, ip, port)))
-            && self.passes(&Attempt::Connect { address, names });
-        tracing::info!(%address, ?names, allowed, "connect");
-        allowed
+        self.policy.grants_address(ip, port)
+            || names.iter().any(|name| self.policy.allows_name(name, ip, port))
     }
 
-    fn passes(&self, attempt: &Attempt<'_>) -> bool {
-        self.gate.as_ref().is_none_or(|gate| gate(attempt))
+    /// Asks the embedder's gate about what the rules allow; why it refuses.
+    pub(crate) fn pass(&self, attempt: &Attempt<'_>) -> Result<(), &'static str> {
+        let Some(gate) = &self.gate else { return Ok(()) };
+        match catch_unwind(AssertUnwindSafe(|| gate(attempt))) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("the gate refuses it"),
+            Err(_) => Err("the gate panicked"),
+        }
     }
 }
 

@@ -38,9 +38,8 @@ impl NetRequest {
     pub fn refuse(self) {}
 }
 
-/// Whether somebody who is asked allows it; nobody to ask allows everything.
-pub(crate) async fn allowed(requests: Option<mpsc::Sender<NetRequest>>, wish: Wish) -> bool {
-    let Some(requests) = requests else { return true };
+/// Whether who is asked allows it.
+pub(crate) async fn allowed(requests: mpsc::Sender<NetRequest>, wish: Wish) -> bool {
     let (reply, answer) = oneshot::channel();
     requests.send(NetRequest { wish, reply }).await.is_ok() && answer.await.is_ok()
 }

@@ -2,156 +2,215 @@ use crate::bindings::eryx::net::tcp::Direction;
 use crate::bindings::eryx::net::types::{Code, Failure};
 use crate::budget::{Budget, Place};
 use crate::error::{failure, from_io, want_read, want_write};
+use crate::policy::HostName;
+use crate::tunnel::Tunnel;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
 
-/// What a connection shares with who waits for it.
+/// A socket of the operating system, and its place among those that may be open: it
+/// is free again when the socket is closed, whoever was the last to have it.
 #[derive(Debug)]
 struct Socket {
     stream: TcpStream,
-    /// Nothing has moved for too long.
-    idle: AtomicBool,
+    made: Instant,
+    /// Milliseconds after `made` when bytes have moved.
+    moved: AtomicU64,
     /// The system tells of an error once, and a look at what has arrived may
     /// have been when it did.
     broken: OnceLock<Failure>,
+    _place: Place,
+}
+
+/// A socket until it is closed, which whoever waits for it learns of.
+type Shared = Arc<watch::Sender<Option<Arc<Socket>>>>;
+
+/// A socket that is closed with this, or when nothing has moved for too long.
+#[derive(Debug)]
+pub(crate) struct Link {
+    socket: Shared,
+    watch: AbortHandle,
 }
 
 /// An open connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    socket: Arc<Socket>,
+    link: Link,
     peer: SocketAddr,
+    /// The names that it was made to.
+    names: Vec<HostName>,
     budget: Arc<Budget>,
+    /// What the guest has asked of it, if it is to a proxy.
+    pub(crate) tunnel: Tunnel,
     /// The TLS session that has it.
     pub(crate) session: Option<u32>,
-    _place: Place,
 }
 
-/// Connects to `address` and nothing else.
-pub(crate) async fn connect(address: SocketAddr, time: Duration) -> Result<TcpStream, Failure> {
-    match tokio::time::timeout(time, TcpStream::connect(address)).await {
-        Ok(Ok(stream)) => Ok(stream),
+/// Connects to `address` and nothing else, in at most the time `connect`. Where nothing
+/// moves for the time `idle`, the connection is closed.
+pub(crate) async fn connect(
+    address: SocketAddr,
+    connect: Duration,
+    idle: Duration,
+    place: Place,
+) -> Result<Link, Failure> {
+    match tokio::time::timeout(connect, TcpStream::connect(address)).await {
+        Ok(Ok(stream)) => Ok(Link::new(stream, idle, place)),
         Ok(Err(error)) => Err(from_io(&error)),
         Err(_) => Err(failure(Code::TimedOut, "the peer did not answer in time")),
     }
 }
 
+impl Link {
+    fn new(stream: TcpStream, idle: Duration, place: Place) -> Self {
+        let socket = Arc::new(Socket {
+            stream,
+            made: Instant::now(),
+            moved: AtomicU64::new(0),
+            broken: OnceLock::new(),
+            _place: place,
+        });
+        let weak = Arc::downgrade(&socket);
+        let socket = Shared::new(watch::Sender::new(Some(socket)));
+        let watch = tokio::spawn(close_when_idle(Arc::clone(&socket), weak, idle)).abort_handle();
+        Self { socket, watch }
+    }
+
+    fn socket(&self) -> Result<Arc<Socket>, Failure> {
+        self.socket.borrow().clone().ok_or_else(|| {
+            failure(Code::TimedOut, "nothing has moved on the connection for too long")
+        })
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.watch.abort();
+        self.socket.send_replace(None);
+    }
+}
+
+async fn close_when_idle(shared: Shared, socket: Weak<Socket>, time: Duration) {
+    while let Some(quiet) = socket.upgrade().map(|socket| socket.quiet()) {
+        let left = time.saturating_sub(quiet);
+        if left.is_zero() {
+            shared.send_replace(None);
+            return;
+        }
+        tokio::time::sleep(left).await;
+    }
+}
+
 impl Connection {
     pub(crate) fn new(
-        stream: TcpStream,
+        link: Link,
         peer: SocketAddr,
-        place: Place,
+        names: Vec<HostName>,
         budget: Arc<Budget>,
     ) -> Self {
-        let socket = Socket { stream, idle: AtomicBool::default(), broken: OnceLock::new() };
-        Self { socket: Arc::new(socket), peer, budget, session: None, _place: place }
+        Self { link, peer, names, budget, tunnel: Tunnel::default(), session: None }
     }
 
     pub(crate) fn peer(&self) -> SocketAddr {
         self.peer
     }
 
+    pub(crate) fn names(&self) -> &[HostName] {
+        &self.names
+    }
+
     pub(crate) fn local(&self) -> Result<SocketAddr, Failure> {
-        self.socket.stream.local_addr().map_err(|error| from_io(&error))
+        self.link.socket()?.stream.local_addr().map_err(|error| from_io(&error))
     }
 
     /// Puts what has arrived into `buffer`; 0 says that the peer is through.
     pub(crate) fn receive(&self, buffer: &mut [u8], keep: bool) -> Result<usize, Failure> {
+        let socket = self.link.socket()?;
         if keep {
-            return self.peek(buffer);
+            return match socket.peek(buffer) {
+                Poll::Ready(length) => length,
+                Poll::Pending => Err(want_read()),
+            };
         }
         self.budget.receive(buffer.len(), |most| {
-            if let Some(broken) = self.socket.broken.get() {
+            if let Some(broken) = socket.broken.get() {
                 return Err(broken.clone());
             }
             let room = buffer.get_mut(..most).unwrap_or_default();
-            match self.socket.stream.try_read(room) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    Err(self.waiting(want_read()))
-                }
-                read => read.map_err(|error| self.socket.breaks(&error)),
+            match socket.stream.try_read(room) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(want_read()),
+                read => socket.moving(read.map_err(|error| socket.breaks(&error))),
             }
         })
-    }
-
-    fn peek(&self, buffer: &mut [u8]) -> Result<usize, Failure> {
-        match self.socket.peek(buffer) {
-            Poll::Ready(length) => length,
-            Poll::Pending => Err(self.waiting(want_read())),
-        }
     }
 
     /// How many of `bytes` the operating system took.
     pub(crate) fn send(&self, bytes: &[u8]) -> Result<usize, Failure> {
+        let socket = self.link.socket()?;
         self.budget.send(bytes.len(), |most| {
-            match self.socket.stream.try_write(bytes.get(..most).unwrap_or_default()) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    Err(self.waiting(want_write()))
-                }
-                written => written.map_err(|error| from_io(&error)),
+            match socket.stream.try_write(bytes.get(..most).unwrap_or_default()) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(want_write()),
+                written => socket.moving(written.map_err(|error| from_io(&error))),
             }
         })
     }
 
-    /// What to answer when nothing moves: that one should wait, if there is
-    /// still a point in it.
-    fn waiting(&self, wanted: Failure) -> Failure {
-        if self.socket.idle.load(Relaxed) {
-            return failure(Code::TimedOut, "nothing has moved on the connection for too long");
-        }
-        wanted
-    }
-
     /// Whether `receive` has an answer now.
     pub(crate) fn is_readable(&self) -> bool {
-        self.socket.idle.load(Relaxed) || self.socket.peek(&mut [0]).is_ready()
+        self.link.socket().map_or(true, |socket| socket.peek(&mut [0]).is_ready())
     }
 
     /// Whether `send` might take bytes now.
     pub(crate) fn is_writable(&self) -> bool {
         let mut nobody = Context::from_waker(Waker::noop());
-        self.socket.idle.load(Relaxed)
-            || self.socket.stream.poll_write_ready(&mut nobody).is_ready()
+        self.link
+            .socket()
+            .map_or(true, |socket| socket.stream.poll_write_ready(&mut nobody).is_ready())
     }
 
-    /// Ends when `receive` has an answer, or nothing has come for `time`.
-    pub(crate) fn until_readable(
+    /// Ends when `receive` has an answer.
+    pub(crate) fn until_readable(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.until(|socket| async move {
+            while socket.stream.readable().await.is_ok() && socket.peek(&mut [0]).is_pending() {}
+        })
+    }
+
+    /// Ends when `send` takes bytes.
+    pub(crate) fn until_writable(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.until(|socket| async move {
+            // Whoever sends learns what is wrong.
+            let _ = socket.stream.writable().await;
+        })
+    }
+
+    /// Waits for the socket, or for its end: it must not stay open for who waits.
+    fn until<F: Future<Output = ()> + Send + 'static, W: FnOnce(Arc<Socket>) -> F + 'static>(
         &self,
-        time: Duration,
-    ) -> impl Future<Output = ()> + Send + 'static {
-        let socket = Arc::clone(&self.socket);
+        wait: W,
+    ) -> impl Future<Output = ()> + Send + use<F, W> {
+        let mut shared = self.link.socket.subscribe();
+        let ready = self.link.socket().ok().map(wait);
         async move {
-            let readable = async {
-                while socket.stream.readable().await.is_ok() && socket.peek(&mut [0]).is_pending() {
-                }
+            let Some(ready) = ready else { return };
+            let closed = async {
+                let _ = shared.wait_for(Option::is_none).await;
             };
-            if tokio::time::timeout(time, readable).await.is_err() {
-                socket.idle.store(true, Relaxed);
-            }
-        }
-    }
-
-    /// Ends when `send` takes bytes, or has not for `time`.
-    pub(crate) fn until_writable(
-        &self,
-        time: Duration,
-    ) -> impl Future<Output = ()> + Send + 'static {
-        let socket = Arc::clone(&self.socket);
-        async move {
-            if tokio::time::timeout(time, socket.stream.writable()).await.is_err() {
-                socket.idle.store(true, Relaxed);
+            tokio::select! {
+                () = ready => {}
+                () = closed => {}
             }
         }
     }
 
     pub(crate) fn set_no_delay(&self, yes: bool) -> Result<(), Failure> {
-        self.socket.stream.set_nodelay(yes).map_err(|error| from_io(&error))
+        self.link.socket()?.stream.set_nodelay(yes).map_err(|error| from_io(&error))
     }
 
     pub(crate) fn shut_down(&self, what: Direction) -> Result<(), Failure> {
@@ -160,7 +219,8 @@ impl Connection {
             Direction::Sending => Shutdown::Write,
             Direction::Both => Shutdown::Both,
         };
-        socket2::SockRef::from(&self.socket.stream).shutdown(what).map_err(|error| from_io(&error))
+        let socket = self.link.socket()?;
+        socket2::SockRef::from(&socket.stream).shutdown(what).map_err(|error| from_io(&error))
     }
 }
 
@@ -177,5 +237,19 @@ impl Socket {
 
     fn breaks(&self, error: &io::Error) -> Failure {
         self.broken.get_or_init(|| from_io(error)).clone()
+    }
+
+    /// Notes whether bytes have moved.
+    fn moving(&self, moved: Result<usize, Failure>) -> Result<usize, Failure> {
+        if let Ok(1..) = moved {
+            let now = u64::try_from(self.made.elapsed().as_millis()).unwrap_or(u64::MAX);
+            self.moved.store(now, Relaxed);
+        }
+        moved
+    }
+
+    /// For how long nothing has moved.
+    fn quiet(&self) -> Duration {
+        self.made.elapsed().saturating_sub(Duration::from_millis(self.moved.load(Relaxed)))
     }
 }

@@ -60,7 +60,14 @@ impl<'a, T: RuntimeView> SessionExecuteBuilder<'a, T> {
         self
     }
 
-    /// Limits the work of the run.
+    /// Limits the work of the run: see
+    /// [`ResourceLimits::fuel`](eryx_core::ResourceLimits::fuel).
+    ///
+    /// The first time, a session that was started without moves into an interpreter
+    /// that counts, where Python takes about twice as long, and stays there until its
+    /// next [`reset`](SessionExecutor::reset). That is as if it were
+    /// [restored from an image](SessionExecutor::restore_image): connections and calls
+    /// under way end, and for a moment a second interpreter is there.
     pub fn with_fuel_limit(mut self, fuel: u64) -> Self {
         self.options.limits.fuel = Some(fuel);
         self
@@ -116,6 +123,7 @@ impl<'a, T: RuntimeView> SessionExecuteBuilder<'a, T> {
     /// # Errors
     /// How a run can end: see [`Error`].
     pub async fn run(self) -> Result<ExecutionOutput, Error> {
+        self.session.meter(&self.options).await?;
         #[cfg(feature = "net")]
         if let Some(decider) = &self.network {
             decider.begin(self.session);
@@ -123,7 +131,7 @@ impl<'a, T: RuntimeView> SessionExecuteBuilder<'a, T> {
         let result = if self.transactional {
             self.session.run_or_undo(&self.code, &self.options).await
         } else {
-            self.session.begin().execute(&self.code, &self.options).await
+            self.session.run(&self.code, &self.options).await
         };
         #[cfg(feature = "net")]
         if let Some(decider) = self.network {

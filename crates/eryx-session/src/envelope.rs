@@ -1,6 +1,7 @@
 //! A snapshot as bytes: magic, format, kind, whether it is keyed, runtime, Python,
 //! time, length, data, and a BLAKE3 over all of that. Integers are little-endian.
-//! Since format 2 the data begins with files: their length, and as much of them.
+//! Since format 2 the data begins with files: their length, and as much of them. Since
+//! format 3 an image's data begins with how many runs there had been.
 
 use crate::SnapshotMetadata;
 use eryx_core::SnapshotError;
@@ -9,7 +10,7 @@ use eryx_core::SnapshotError;
 pub(crate) const PYTHON: &str = "3.13";
 
 const MAGIC: &[u8; 8] = b"eryxsnap";
-const FORMAT: u16 = 2;
+pub(crate) const FORMAT: u16 = 3;
 const HASH: usize = 32;
 
 /// Magic, format, kind, keyed, runtime, Python, time, length.
@@ -21,14 +22,15 @@ const FILES: usize = 8;
 /// What is saved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Contents<'a> {
+    pub(crate) format: u16,
     /// Empty if there are none.
     pub(crate) files: &'a [u8],
     pub(crate) data: &'a [u8],
 }
 
 impl<'a> Contents<'a> {
-    pub(crate) fn of(data: &'a [u8]) -> Self {
-        Self { files: &[], data }
+    pub(crate) fn of(format: u16, data: &'a [u8]) -> Self {
+        Self { format, files: &[], data }
     }
 }
 
@@ -58,7 +60,7 @@ pub(crate) fn write(
     contents: Contents<'_>,
     key: Option<&[u8; 32]>,
 ) -> Vec<u8> {
-    let Contents { files, data } = contents;
+    let Contents { files, data, .. } = contents;
     let length = FILES + files.len() + data.len();
     let mut bytes = Vec::with_capacity(HEADER + length + HASH);
     bytes.extend_from_slice(MAGIC);
@@ -136,8 +138,8 @@ pub(crate) fn read<'a>(
     check_python(&python_version)?;
     let contents = content.get(HEADER..).unwrap_or_default();
     let contents = match format {
-        1 => Some(Contents::of(contents)),
-        FORMAT => split(contents),
+        1 => Some(Contents::of(format, contents)),
+        2..=FORMAT => split(format, contents),
         _ => None,
     };
     let contents = contents.ok_or(SnapshotError::Damaged)?;
@@ -145,11 +147,11 @@ pub(crate) fn read<'a>(
     Ok((SnapshotMetadata { timestamp_ms, size_bytes, runtime, python_version }, contents))
 }
 
-fn split(bytes: &[u8]) -> Option<Contents<'_>> {
+fn split(format: u16, bytes: &[u8]) -> Option<Contents<'_>> {
     let (length, rest) = bytes.split_first_chunk::<FILES>()?;
     let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
     let (files, data) = rest.split_at_checked(length)?;
-    Some(Contents { files, data })
+    Some(Contents { format, files, data })
 }
 
 pub(crate) fn check_python(version: &str) -> Result<(), SnapshotError> {
@@ -185,6 +187,7 @@ mod tests {
     use super::*;
     use crate::{PythonImageSnapshot, PythonStateSnapshot};
     use proptest::prelude::*;
+    use std::collections::HashSet;
 
     fn snapshot() -> PythonStateSnapshot {
         PythonStateSnapshot::new(b"some data".to_vec(), [7; 32])
@@ -213,7 +216,7 @@ mod tests {
         assert!(matches!(read(&longer), Err(E::Damaged)));
         let mut newer = bytes.clone();
         newer[8] = 9;
-        assert!(matches!(read(&newer), Err(E::Newer { found: 9, known: 2 })));
+        assert!(matches!(read(&newer), Err(E::Newer { found: 9, known: 3 })));
         let none = sealed(&bytes, |bytes| bytes[8] = 0);
         assert!(matches!(read(&none), Err(E::Damaged)));
         // What stands behind the version's end is a part of it.
@@ -227,17 +230,23 @@ mod tests {
         assert!(matches!(read(&changed), Err(E::Damaged)));
 
         let keyed = snapshot().to_bytes_with_key(&[1; 32]);
-        let mut messages = Vec::new();
-        for result in [
+        let with_key = |bytes| PythonStateSnapshot::from_bytes_with_key(bytes, &[2; 32]);
+        let image = write(Kind::Image, snapshot().metadata(), Contents::of(FORMAT, b""), None);
+        let faults = [
+            read(b""),
+            read(&bytes[..9]),
+            read(&newer),
+            read(&version),
+            read(&huge),
+            read(&changed),
+            read(&image),
             read(&keyed),
-            PythonStateSnapshot::from_bytes_with_key(&keyed, &[2; 32]),
-            PythonStateSnapshot::from_bytes_with_key(&bytes, &[2; 32]),
-        ] {
-            let Err(E::Key(message)) = result else { panic!("{result:?}") };
-            messages.push(message);
-        }
-        messages.dedup();
-        assert_eq!(messages.len(), 3);
+            with_key(&keyed),
+            with_key(&bytes),
+        ];
+        let messages: HashSet<_> =
+            faults.iter().map(|fault| fault.as_ref().unwrap_err().to_string()).collect();
+        assert_eq!(messages.len(), faults.len(), "{messages:#?}");
     }
 
     /// The same with a change, and with the tag that belongs to that.
@@ -271,7 +280,7 @@ mod tests {
 
     #[test]
     fn an_image_is_no_state() {
-        let bytes = write(Kind::Image, snapshot().metadata(), Contents::of(b""), None);
+        let bytes = write(Kind::Image, snapshot().metadata(), Contents::of(FORMAT, b""), None);
         let read = PythonStateSnapshot::from_bytes(&bytes);
         assert!(matches!(read, Err(SnapshotError::Kind { .. })), "{read:?}");
         let read = PythonImageSnapshot::from_bytes(&snapshot().to_bytes());
@@ -282,7 +291,7 @@ mod tests {
     fn another_python_is_told() {
         let one = snapshot();
         let metadata = SnapshotMetadata { python_version: "3.14".into(), ..one.metadata().clone() };
-        let bytes = write(Kind::State, &metadata, Contents::of(one.data()), None);
+        let bytes = write(Kind::State, &metadata, Contents::of(FORMAT, one.data()), None);
         let read = PythonStateSnapshot::from_bytes(&bytes);
         assert!(matches!(read, Err(SnapshotError::Python { .. })), "{read:?}");
     }

@@ -1,6 +1,6 @@
 use crate::SnapshotMetadata;
 use crate::envelope::{self, Contents, Kind};
-use eryx_core::{Image, SnapshotError};
+use eryx_core::{Error, Image, SnapshotError};
 use std::fmt;
 
 /// The most bytes that an image may have when it is kept: 512 MiB.
@@ -21,12 +21,19 @@ pub struct PythonImageSnapshot {
     /// Empty if there are none.
     files: Vec<u8>,
     metadata: SnapshotMetadata,
+    /// How many runs the session had had: programs are named by that.
+    runs: u64,
 }
 
 impl PythonImageSnapshot {
-    pub(crate) fn new(image: Image) -> Self {
-        let metadata = SnapshotMetadata::now(image.content().len(), image.runtime());
-        Self { image, files: Vec::new(), metadata }
+    pub(crate) fn new(image: Image, runs: u64) -> Result<Self, Error> {
+        let size = image.content().len();
+        if size > MAX_IMAGE_SIZE {
+            let (size, limit) = (size as u64, MAX_IMAGE_SIZE as u64);
+            return Err(Error::Snapshot(SnapshotError::TooLarge { size, limit }));
+        }
+        let metadata = SnapshotMetadata::now(size, image.runtime());
+        Ok(Self { image, files: Vec::new(), metadata, runs })
     }
 
     /// The same with files, which are kept as they are: whoever restores has to
@@ -43,12 +50,18 @@ impl PythonImageSnapshot {
     }
 
     fn write(&self, key: Option<&[u8; 32]>) -> Vec<u8> {
-        let contents = Contents { files: &self.files, data: &pack(&self.image) };
+        let mut data = self.runs.to_le_bytes().to_vec();
+        pack(&self.image, &mut data);
+        let contents = Contents { format: envelope::FORMAT, files: &self.files, data: &data };
         envelope::write(Kind::Image, &self.metadata, contents, key)
     }
 
     pub(crate) fn image(&self) -> &Image {
         &self.image
+    }
+
+    pub(crate) fn runs(&self) -> u64 {
+        self.runs
     }
 
     /// When and by what it was made.
@@ -95,10 +108,11 @@ impl PythonImageSnapshot {
     fn read(bytes: &[u8], key: Option<&[u8; 32]>) -> Result<Self, SnapshotError> {
         let limit = MAX_IMAGE_SIZE as u64;
         let (mut metadata, contents) = envelope::read(Kind::Image, bytes, limit, key)?;
-        let Contents { files, data } = contents;
+        let Contents { format, files, data } = contents;
+        let (runs, data) = split_runs(format, data).ok_or(SnapshotError::Damaged)?;
         let image = unpack(metadata.runtime, data).ok_or(SnapshotError::Damaged)?;
         metadata.size_bytes = image.content().len();
-        Ok(Self { image, files: files.to_vec(), metadata })
+        Ok(Self { image, files: files.to_vec(), metadata, runs })
     }
 }
 
@@ -117,15 +131,23 @@ const MOST_MEMORY: u64 = 4 << 30;
 /// What LZ4 can make of a byte at most.
 const MOST_OF_A_BYTE: usize = 256;
 
+/// Before the format 3 nobody had counted.
+fn split_runs(format: u16, data: &[u8]) -> Option<(u64, &[u8])> {
+    if format < 3 {
+        return Some((0, data));
+    }
+    let (runs, rest) = data.split_first_chunk::<8>()?;
+    Some((u64::from_le_bytes(*runs), rest))
+}
+
 /// Pages of memory, how many pages differ, their numbers, and what they hold,
 /// compressed.
-fn pack(image: &Image) -> Vec<u8> {
-    let mut bytes = image.memory_pages().to_le_bytes().to_vec();
+fn pack(image: &Image, bytes: &mut Vec<u8>) {
+    bytes.extend_from_slice(&image.memory_pages().to_le_bytes());
     let count = u32::try_from(image.pages().len()).unwrap_or(u32::MAX);
     bytes.extend_from_slice(&count.to_le_bytes());
     bytes.extend(image.pages().iter().flat_map(|page| page.to_le_bytes()));
     bytes.extend(lz4_flex::block::compress(image.content()));
-    bytes
 }
 
 fn unpack(runtime: [u8; 32], bytes: &[u8]) -> Option<Image> {
@@ -137,7 +159,7 @@ fn unpack(runtime: [u8; 32], bytes: &[u8]) -> Option<Image> {
     let size = count.checked_mul(Image::PAGE)?;
     // Before there is room made for it.
     let memory = u64::from(memory_pages) * WASM_PAGE;
-    let most = usize::try_from(memory.min(MOST_MEMORY)).ok()?;
+    let most = usize::try_from(memory.min(MOST_MEMORY)).ok()?.min(MAX_IMAGE_SIZE);
     if size > most.min(compressed.len().saturating_mul(MOST_OF_A_BYTE)) {
         return None;
     }

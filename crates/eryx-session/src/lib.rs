@@ -25,6 +25,8 @@ mod image;
 mod metadata;
 #[cfg(feature = "net")]
 mod network;
+mod running;
+mod saving;
 mod session;
 mod snapshot;
 

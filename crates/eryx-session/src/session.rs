@@ -1,9 +1,7 @@
 use crate::builder::SessionExecuteBuilder;
-use crate::image::PythonImageSnapshot;
-use crate::snapshot::{PythonStateSnapshot, SnapshotOptions};
 use eryx_core::{
-    Callbacks, Error, ExecutionOutput, Image, Interpreter, MinimalState, Omission, Poison,
-    PythonExecutor, ResourceLimits, RunOptions, RuntimeView, State,
+    Callbacks, Error, Image, Interpreter, MinimalState, PythonExecutor, ResourceLimits, RunOptions,
+    RuntimeView, State,
 };
 use std::fmt;
 use std::time::Duration;
@@ -22,9 +20,9 @@ use wasmtime::Store;
 /// host gets it back with [`reset`](Self::reset), a restore of an image or of
 /// variables into a new interpreter, and the end of the session.
 pub struct SessionExecutor<T: RuntimeView = MinimalState> {
-    interpreter: Interpreter<T>,
-    options: RunOptions,
-    count: u64,
+    pub(crate) interpreter: Interpreter<T>,
+    pub(crate) options: RunOptions,
+    pub(crate) count: u64,
 }
 
 impl<T: RuntimeView> SessionExecutor<T> {
@@ -38,8 +36,7 @@ impl<T: RuntimeView> SessionExecutor<T> {
         Self::with_options(executor, options).await
     }
 
-    /// Starts a session; `options` are those of its runs unless a run has its
-    /// own. Fuel can be counted later only if it is limited here.
+    /// Starts a session; `options` are those of its runs unless a run has its own.
     ///
     /// # Errors
     /// As [`PythonExecutor::start`].
@@ -47,46 +44,9 @@ impl<T: RuntimeView> SessionExecutor<T> {
         executor: PythonExecutor<T>,
         options: RunOptions,
     ) -> Result<Self, Error> {
+        let executor = T::for_session(executor);
         let interpreter = start(&executor, &options).await?;
         Ok(Self { interpreter, options, count: 0 })
-    }
-
-    /// Starts a session as the image was captured of another: variables,
-    /// generators, tasks, everything in its memory. Its random numbers are
-    /// others.
-    ///
-    /// # Errors
-    /// As [`Interpreter::assume`].
-    pub async fn from_image(
-        executor: PythonExecutor<T>,
-        image: &PythonImageSnapshot,
-        options: RunOptions,
-    ) -> Result<Self, Error> {
-        let interpreter = copy(&executor, image.image(), false, &options).await?;
-        Ok(Self { interpreter, options, count: 0 })
-    }
-
-    /// A second session that goes on from where this one is; both know nothing of
-    /// each other from here on. What they share is what the executor's states
-    /// share. Its random numbers are others.
-    ///
-    /// # Errors
-    /// As [`PythonExecutor::start`] and [`Interpreter::fork_into`]; this session is
-    /// as it was.
-    pub async fn fork(&mut self) -> Result<Self, Error> {
-        let executor = self.interpreter.executor().clone();
-        self.fork_into(executor).await
-    }
-
-    /// As [`fork`](Self::fork), with another executor of the same runtime: other
-    /// files, say.
-    ///
-    /// # Errors
-    /// As [`fork`](Self::fork).
-    pub async fn fork_into(&mut self, executor: PythonExecutor<T>) -> Result<Self, Error> {
-        let mut interpreter = start(&executor, &self.options).await?;
-        self.interpreter.fork_into(&mut interpreter, &self.options).await?;
-        Ok(Self { interpreter, options: self.options.clone(), count: self.count })
     }
 
     /// Runs an empty program, which is not counted, so that the first real one
@@ -115,8 +75,9 @@ impl<T: RuntimeView> SessionExecutor<T> {
         self.options.limits.timeout
     }
 
-    /// Sets the fuel of runs that have no limit of their own. A session that was
-    /// started without any counts from its next [`reset`](Self::reset) on.
+    /// Sets the fuel of runs that have no limit of their own. The first run that has
+    /// one moves a session that was started without into an interpreter that counts:
+    /// see [`with_fuel_limit`](SessionExecuteBuilder::with_fuel_limit).
     pub fn set_fuel_limit(&mut self, fuel: Option<u64>) {
         self.options.limits.fuel = fuel;
     }
@@ -131,8 +92,9 @@ impl<T: RuntimeView> SessionExecutor<T> {
         &self.options.limits
     }
 
-    /// How many runs there have been, however they ended. A reset does not count
-    /// anew.
+    /// How many programs have begun to run, however they ended. A reset does not count
+    /// anew; a fork and a session that starts from an image go on from the original's
+    /// count.
     pub fn execution_count(&self) -> u64 {
         self.count
     }
@@ -142,20 +104,23 @@ impl<T: RuntimeView> SessionExecutor<T> {
         self.interpreter.state()
     }
 
-    /// Gives the session a new interpreter, with these callbacks. Limits stay,
-    /// and whatever storage the executor's states share.
+    /// Gives the session a new interpreter, with these callbacks. Limits stay, and
+    /// files. The old interpreter makes room for it first, so that this can be done
+    /// where all places are taken.
     ///
     /// # Errors
-    /// As [`PythonExecutor::start`], the session is as it was then; [`Error::Closed`].
+    /// [`Error::Closed`], and [`Error::Config`] for limits that cannot be: nothing has
+    /// changed. As [`PythonExecutor::start`]: the session is
+    /// [poisoned](eryx_core::Poison::NotStarted) then, and can be reset again.
     pub async fn reset(&mut self, callbacks: &Callbacks) -> Result<(), Error> {
         if self.state() == State::Closed {
             return Err(Error::Closed);
         }
+        self.options.limits.check()?;
         let executor = self.interpreter.executor().clone();
-        let mut options = self.options.clone();
-        options.callbacks = callbacks.clone();
-        self.interpreter = start(&executor, &options).await?;
-        self.options = options;
+        self.interpreter.release();
+        self.options.callbacks = callbacks.clone();
+        self.interpreter = start(&executor, &self.options).await?;
         Ok(())
     }
 
@@ -169,99 +134,15 @@ impl<T: RuntimeView> SessionExecutor<T> {
         self.interpreter.clear(&self.options).await
     }
 
-    /// Saves all variables by value, functions and classes too.
-    ///
-    /// # Errors
-    /// [`Error::Snapshot`] if something cannot be saved, with its name, or if it
-    /// is too much; the session is as it was.
-    pub async fn snapshot_state(&mut self) -> Result<PythonStateSnapshot, Error> {
-        let (snapshot, _) = self.snapshot_state_with(&SnapshotOptions::default()).await?;
-        Ok(snapshot)
-    }
-
-    /// As [`snapshot_state`](Self::snapshot_state), with a choice; answers too
-    /// with what was left out.
-    ///
-    /// # Errors
-    /// As [`snapshot_state`](Self::snapshot_state).
-    pub async fn snapshot_state_with(
-        &mut self,
-        options: &SnapshotOptions,
-    ) -> Result<(PythonStateSnapshot, Vec<Omission>), Error> {
-        let runtime = self.interpreter.executor().runtime_id();
-        let (data, omitted) = self
-            .interpreter
-            .save(options.max_bytes, options.skip_unsaveable, options.files, &self.options)
-            .await?;
-        Ok((PythonStateSnapshot::new(data, runtime), omitted))
-    }
-
-    /// Puts a snapshot's variables in the place of those that there are. A
-    /// poisoned session gets a new interpreter first, and is ready again.
-    ///
-    /// # Errors
-    /// [`Error::Snapshot`] if it does not fit; the session is as it was.
-    pub async fn restore_state(&mut self, snapshot: &PythonStateSnapshot) -> Result<(), Error> {
-        snapshot.check().map_err(Error::Snapshot)?;
-        if !matches!(self.state(), State::Poisoned(_)) {
-            return self.interpreter.restore(snapshot.data(), &self.options).await;
-        }
-        self.restore_state_anew(snapshot).await
-    }
-
-    /// As [`restore_state`](Self::restore_state), always into a new interpreter:
-    /// nothing else of the old one is left.
-    ///
-    /// # Errors
-    /// As [`restore_state`](Self::restore_state), and [`Error::Closed`].
-    pub async fn restore_state_anew(
-        &mut self,
-        snapshot: &PythonStateSnapshot,
-    ) -> Result<(), Error> {
-        snapshot.check().map_err(Error::Snapshot)?;
-        if self.state() == State::Closed {
-            return Err(Error::Closed);
-        }
-        let executor = self.interpreter.executor().clone();
-        let mut fresh = start(&executor, &self.options).await?;
-        fresh.restore(snapshot.data(), &self.options).await?;
-        self.interpreter = fresh;
-        Ok(())
-    }
-
-    /// Saves all of the session: see [`PythonImageSnapshot`].
-    ///
-    /// # Errors
-    /// As [`Interpreter::capture`].
-    pub async fn snapshot_image(&mut self) -> Result<PythonImageSnapshot, Error> {
-        let image = self.interpreter.capture(&self.options).await?;
-        Ok(PythonImageSnapshot::new(image))
-    }
-
-    /// Makes this session what it, or another, was when the image was captured,
-    /// with other random numbers. A poisoned one is ready again.
-    ///
-    /// # Errors
-    /// As [`from_image`](Self::from_image), and [`Error::Closed`]; the session is
-    /// as it was.
-    pub async fn restore_image(&mut self, image: &PythonImageSnapshot) -> Result<(), Error> {
-        if self.state() == State::Closed {
-            return Err(Error::Closed);
-        }
-        let executor = self.interpreter.executor().clone();
-        self.interpreter = copy(&executor, image.image(), false, &self.options).await?;
-        Ok(())
-    }
-
-    /// The wasmtime store, for inspection. `None` if a run that was dropped has
-    /// left it in the midst of something.
+    /// The wasmtime store, for inspection. `None` if the session is poisoned or
+    /// closed; while a run holds it nobody can ask.
     pub fn store(&self) -> Option<&Store<T>> {
-        matches!(self.state(), State::Ready).then(|| self.interpreter.store())
+        self.interpreter.store()
     }
 
     /// As [`store`](Self::store).
     pub fn store_mut(&mut self) -> Option<&mut Store<T>> {
-        matches!(self.state(), State::Ready).then(|| self.interpreter.store_mut())
+        self.interpreter.store_mut()
     }
 
     /// The runtime.
@@ -277,33 +158,9 @@ impl<T: RuntimeView> SessionExecutor<T> {
     pub(crate) fn options(&self) -> &RunOptions {
         &self.options
     }
-
-    /// Runs a program; if it fails, nothing has happened.
-    pub(crate) async fn run_or_undo(
-        &mut self,
-        code: &str,
-        options: &RunOptions,
-    ) -> Result<ExecutionOutput, Error> {
-        let before = self.interpreter.capture(&self.options).await?;
-        let undo = self.interpreter.data_mut().checkpoint();
-        let result = self.begin().execute(code, options).await;
-        if result.is_err() {
-            // Until all is as it was nobody may see what is there.
-            self.interpreter.poison(Poison::NotUndone);
-            undo();
-            let executor = self.interpreter.executor().clone();
-            self.interpreter = copy(&executor, &before, true, &self.options).await?;
-        }
-        result
-    }
-
-    pub(crate) fn begin(&mut self) -> &mut Interpreter<T> {
-        self.count += 1;
-        &mut self.interpreter
-    }
 }
 
-async fn start<T: RuntimeView>(
+pub(crate) async fn start<T: RuntimeView>(
     executor: &PythonExecutor<T>,
     options: &RunOptions,
 ) -> Result<Interpreter<T>, Error> {
@@ -313,7 +170,8 @@ async fn start<T: RuntimeView>(
     }
 }
 
-async fn copy<T: RuntimeView>(
+/// A new interpreter that is as the image says.
+pub(crate) async fn copy<T: RuntimeView>(
     executor: &PythonExecutor<T>,
     image: &Image,
     same_chance: bool,

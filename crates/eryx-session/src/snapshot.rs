@@ -52,8 +52,14 @@ impl SnapshotOptions {
     /// Sets [`max_bytes`](Self::max_bytes).
     #[must_use]
     pub fn with_max_bytes(mut self, bytes: u64) -> Self {
-        self.max_bytes = bytes.min(MAX_SNAPSHOT_SIZE as u64);
+        self.max_bytes = bytes;
+        self.max_bytes = self.bytes();
         self
+    }
+
+    /// How many bytes there may be.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.max_bytes.min(MAX_SNAPSHOT_SIZE as u64)
     }
 
     /// Sets [`files`](Self::files).
@@ -84,7 +90,7 @@ impl PythonStateSnapshot {
     }
 
     fn contents(&self) -> Contents<'_> {
-        Contents { files: &self.files, data: &self.data }
+        Contents { format: envelope::FORMAT, files: &self.files, data: &self.data }
     }
 
     /// The saved variables, in the guest's format.
@@ -135,7 +141,7 @@ impl PythonStateSnapshot {
     fn read(bytes: &[u8], key: Option<&[u8; 32]>) -> Result<Self, SnapshotError> {
         let limit = MAX_SNAPSHOT_SIZE as u64;
         let (metadata, contents) = envelope::read(Kind::State, bytes, limit, key)?;
-        let Contents { files, data } = contents;
+        let Contents { files, data, .. } = contents;
         Ok(Self { data: data.to_vec(), files: files.to_vec(), metadata })
     }
 

@@ -6,6 +6,7 @@ use crate::place::{Node, Place, Target, blocking};
 use crate::real::join;
 use crate::storage::FileKind;
 use crate::{FsError, FsResult};
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -21,22 +22,27 @@ impl HybridVfsCtx {
         follow: bool,
     ) -> FsResult<Target> {
         let mut walk = Walk { ctx: self, here: Arc::clone(start), left: VecDeque::new(), links: 0 };
-        let directory = walk.prepend(path, None)?;
+        let directory = walk.prepend(path, None, Cow::Borrowed)?;
         walk.go(follow || directory, directory).await
     }
+}
+
+/// A name of a link's target, which does not last as long as the path.
+fn owned<'a>(name: &str) -> Cow<'a, str> {
+    Cow::Owned(name.to_owned())
 }
 
 struct Walk<'a> {
     ctx: &'a HybridVfsCtx,
     here: Arc<Place>,
-    left: VecDeque<Left>,
+    left: VecDeque<Left<'a>>,
     links: u32,
 }
 
 /// A step that is left.
-struct Left {
+struct Left<'a> {
     /// None leads upwards.
-    name: Option<String>,
+    name: Option<Cow<'a, str>>,
     /// The host directory of the link that it is from: it must not lead out of that.
     within: Option<usize>,
 }
@@ -47,10 +53,15 @@ enum Seen {
     Link(String),
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
     /// Puts the steps of a path before those that are left; tells whether it
     /// has to name a directory. Those of a host's link stay within its mount.
-    fn prepend(&mut self, path: &str, within: Option<usize>) -> FsResult<bool> {
+    fn prepend<'p>(
+        &mut self,
+        path: &'p str,
+        within: Option<usize>,
+        keep: impl Fn(&'p str) -> Cow<'a, str>,
+    ) -> FsResult<bool> {
         let steps = Way::parse(path)?;
         if self.left.len() + steps.steps.len() > MOST_STEPS {
             return Err(FsError::NameTooLong);
@@ -64,7 +75,7 @@ impl Walk<'_> {
         for step in steps.steps.iter().rev() {
             let name = match step {
                 Step::Up => None,
-                Step::Into(name) => Some((*name).to_owned()),
+                Step::Into(name) => Some(keep(name)),
             };
             self.left.push_front(Left { name, within });
         }
@@ -82,9 +93,9 @@ impl Walk<'_> {
                 Some(place) => Ok(place),
                 None if matches!(self.here.node, Node::Real(_)) => {
                     let found = if self.ctx.real(self.here.mount)?.is_exact() {
-                        self.exact(name, follow, &mut directory).await?
+                        self.exact(name.into_owned(), follow, &mut directory).await?
                     } else {
-                        self.real(name, directory).await?
+                        self.real(name.into_owned(), directory).await?
                     };
                     if let Some(target) = found {
                         return Ok(target);
@@ -96,7 +107,8 @@ impl Walk<'_> {
             let child = match child {
                 Ok(child) => child,
                 Err(FsError::NoEntry) if is_last => {
-                    return Ok(Target { dir: self.here, name: Some(name), place: None, directory });
+                    let name = Some(name.into_owned());
+                    return Ok(Target { dir: self.here, name, place: None, directory });
                 }
                 Err(error) => return Err(error),
             };
@@ -107,8 +119,8 @@ impl Walk<'_> {
                 }
                 FileKind::File if directory => return Err(FsError::NotDirectory),
                 _ if is_last => {
-                    let place = Some(child);
-                    return Ok(Target { dir: self.here, name: Some(name), place, directory });
+                    let (name, place) = (Some(name.into_owned()), Some(child));
+                    return Ok(Target { dir: self.here, name, place, directory });
                 }
                 FileKind::Directory => self.here = Arc::new(child),
                 _ => return Err(FsError::NotDirectory),
@@ -179,7 +191,7 @@ impl Walk<'_> {
     fn kind(&self, place: &Place) -> FsResult<FileKind> {
         match place.node {
             Node::Memory(node) => Ok(self.ctx.storage(place.mount)?.stat(node)?.kind),
-            // The root of a mount that is a single file has nothing below.
+            Node::Real(_) if self.ctx.mount(place.mount)?.is_file() => Ok(FileKind::File),
             Node::Real(_) | Node::Nowhere => Ok(FileKind::Directory),
         }
     }
@@ -189,7 +201,7 @@ impl Walk<'_> {
         let Node::Memory(node) = link.node else { return Err(FsError::Invalid) };
         self.count_link()?;
         let target = self.ctx.storage(link.mount)?.read_link(node)?;
-        self.prepend(&target, None)
+        self.prepend(&target, None, owned)
     }
 
     fn count_link(&mut self) -> FsResult<()> {
@@ -246,7 +258,7 @@ impl Walk<'_> {
         match seen {
             Ok(Seen::Link(target)) if !is_last || follow => {
                 self.count_link()?;
-                let must = self.prepend(&target, Some(mount))?;
+                let must = self.prepend(&target, Some(mount), owned)?;
                 *directory = *directory || (is_last && must);
             }
             Ok(Seen::Kind(FileKind::File)) if is_last && *directory => {

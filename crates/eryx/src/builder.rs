@@ -4,7 +4,7 @@ use crate::state::World;
 use crate::{Sandbox, SandboxState, runtime};
 use eryx_core::{
     Callback, Callbacks, CompileEvent, Error, PythonEngine, PythonExecutor, ResourceLimits,
-    RunOptions, RuntimeSource,
+    RunOptions, RuntimeSource, Seed, TraceOptions,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -20,6 +20,8 @@ use std::sync::Arc;
 /// | arguments | none |
 /// | environment | empty |
 /// | callbacks | none |
+/// | time and chance | the host's |
+/// | trace | none |
 /// | files | of each run its own, in memory |
 /// | network | nothing can be reached |
 #[must_use = "nothing is loaded before `build`"]
@@ -95,6 +97,19 @@ impl SandboxBuilder {
     /// Sets an environment variable; of others, programs only see `HOME`.
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.options.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Makes time and chance the same in each run, and in each session: see [`Seed`].
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.options.seed = Some(Seed(seed));
+        self
+    }
+
+    /// Traces what programs do: each run's
+    /// [`trace`](eryx_core::ExecutionOutput::trace) has it.
+    pub fn trace(mut self, trace: TraceOptions) -> Self {
+        self.options.trace = Some(trace);
         self
     }
 

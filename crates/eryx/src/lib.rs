@@ -67,7 +67,7 @@ pub use packages::fuzzing;
 pub use packages::{Package, PackageError};
 pub use pool::{PoolOptions, PoolStatistics, PooledSession, SandboxPool};
 pub use sandbox::Sandbox;
-pub use session::Session;
+pub use session::{LockedSession, Session};
 pub use state::SandboxState;
 
 /// What most programs use.

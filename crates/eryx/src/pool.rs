@@ -3,7 +3,7 @@ use eryx_core::Error;
 use std::collections::VecDeque;
 use std::fmt;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -36,7 +36,8 @@ pub struct SandboxPool {
 pub struct PoolOptions {
     /// How many sessions are kept ready. 4.
     pub ready: usize,
-    /// How many may be in use at once. 100.
+    /// How many may be in use at once; 0 would let nobody have one and counts as 1.
+    /// 100.
     pub in_use: usize,
 }
 
@@ -61,7 +62,8 @@ pub struct PoolStatistics {
 #[derive(Debug)]
 pub struct PooledSession {
     session: Session,
-    _place: OwnedSemaphorePermit,
+    /// Until it is dropped.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 struct Inner {
@@ -69,7 +71,8 @@ struct Inner {
     options: PoolOptions,
     places: Arc<Semaphore>,
     ready: Mutex<VecDeque<Session>>,
-    filling: AtomicBool,
+    /// Held by who starts sessions: one at a time.
+    filler: Arc<tokio::sync::Mutex<()>>,
     waiting: AtomicUsize,
     taken_ready: AtomicU64,
     taken_cold: AtomicU64,
@@ -89,10 +92,15 @@ impl PoolOptions {
         self
     }
 
+    fn places(&self) -> usize {
+        self.in_use.clamp(1, Semaphore::MAX_PERMITS)
+    }
+
     /// Sets [`in_use`](Self::in_use).
     #[must_use]
     pub fn with_in_use(mut self, count: usize) -> Self {
         self.in_use = count;
+        self.in_use = self.places();
         self
     }
 }
@@ -101,13 +109,13 @@ impl SandboxPool {
     /// A pool of sessions of this sandbox. The first are started when the first
     /// is asked for, or by [`fill`](Self::fill).
     pub fn new(sandbox: Sandbox, options: PoolOptions) -> Self {
-        let places = Arc::new(Semaphore::new(options.in_use.min(Semaphore::MAX_PERMITS)));
+        let places = Arc::new(Semaphore::new(options.places()));
         let inner = Inner {
             sandbox,
             options,
             places,
             ready: Mutex::default(),
-            filling: AtomicBool::new(false),
+            filler: Arc::default(),
             waiting: AtomicUsize::new(0),
             taken_ready: AtomicU64::new(0),
             taken_cold: AtomicU64::new(0),
@@ -120,6 +128,7 @@ impl SandboxPool {
     /// # Errors
     /// As [`Sandbox::session`].
     pub async fn fill(&self) -> Result<(), Error> {
+        let _one_fills = self.inner.filler.lock().await;
         self.inner.fill().await
     }
 
@@ -143,7 +152,7 @@ impl SandboxPool {
             session
         };
         self.fill_behind();
-        Ok(PooledSession { session, _place: place })
+        Ok(PooledSession { session, place: Some(place) })
     }
 
     /// Takes a session if one is ready and may be taken now.
@@ -154,13 +163,13 @@ impl SandboxPool {
         let place = Arc::clone(&self.inner.places).try_acquire_owned().ok()?;
         let session = self.take_ready();
         self.fill_behind();
-        session.map(|session| PooledSession { session, _place: place })
+        session.map(|session| PooledSession { session, place: Some(place) })
     }
 
     /// What there is at the moment.
     pub fn statistics(&self) -> PoolStatistics {
         let inner = &self.inner;
-        let places = inner.options.in_use.min(Semaphore::MAX_PERMITS);
+        let places = inner.options.places();
         PoolStatistics {
             ready: inner.ready().len(),
             in_use: places.saturating_sub(inner.places.available_permits()),
@@ -178,19 +187,19 @@ impl SandboxPool {
 
     /// Starts what is missing while others go on.
     fn fill_behind(&self) {
-        if self.inner.filling.swap(true, Ordering::AcqRel) {
-            return;
-        }
+        // Whoever is at it looks again before it stops.
+        let Ok(mut turn) = Arc::clone(&self.inner.filler).try_lock_owned() else { return };
         let inner = Arc::downgrade(&self.inner);
         tokio::spawn(async move {
             while let Some(inner) = inner.upgrade() {
                 let filled = inner.fill().await.is_ok();
-                inner.filling.store(false, Ordering::Release);
-                // If none can be started, who asks next will learn why. If one was
-                // taken meanwhile, its taker saw that this task is at it.
-                if !filled || inner.is_full() || inner.filling.swap(true, Ordering::AcqRel) {
+                drop(turn);
+                // If none can be started, who asks next will learn why.
+                if !filled || inner.is_full() {
                     break;
                 }
+                let Ok(next) = Arc::clone(&inner.filler).try_lock_owned() else { break };
+                turn = next;
             }
         });
     }
@@ -254,6 +263,6 @@ impl Deref for PooledSession {
 impl Drop for PooledSession {
     fn drop(&mut self) {
         // Clones of it end too. One that runs ends with its run.
-        let _ = self.session.close();
+        self.session.close_when_free(self.place.take());
     }
 }

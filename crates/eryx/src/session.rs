@@ -5,8 +5,11 @@ use eryx_core::{Callbacks, Error, ExecutionOutput, Omission, State};
 use eryx_session::{
     MAX_IMAGE_SIZE, PythonImageSnapshot, PythonStateSnapshot, SessionExecutor, SnapshotOptions,
 };
-use std::sync::Arc;
-use tokio::sync::{Mutex, MutexGuard};
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
+use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit};
 
 /// A live interpreter under a sandbox's options. Clones are the same session, and
 /// several tasks can hold one.
@@ -15,10 +18,78 @@ use tokio::sync::{Mutex, MutexGuard};
 /// also from a callback of the first.
 #[derive(Debug, Clone)]
 pub struct Session {
-    inner: Arc<Mutex<SessionExecutor<SandboxState>>>,
+    inner: Arc<Inner>,
     callbacks: Callbacks,
     world: World,
     files: OwnFiles,
+}
+
+#[derive(Debug)]
+struct Inner {
+    session: Mutex<SessionExecutor<SandboxState>>,
+    /// Whether it is to be closed as soon as nothing runs in it.
+    closing: AtomicBool,
+    /// Its place in a pool, until it is closed.
+    place: std::sync::Mutex<Option<OwnedSemaphorePermit>>,
+}
+
+impl Inner {
+    fn lock(&self) -> Result<MutexGuard<'_, SessionExecutor<SandboxState>>, Error> {
+        self.session.try_lock().map_err(|_| Error::Busy)
+    }
+
+    /// Closes it if that is wanted. Who holds it meanwhile does it afterwards.
+    fn close_if_wanted(&self) {
+        if self.closing.load(Ordering::SeqCst)
+            && let Ok(mut session) = self.lock()
+        {
+            session.close();
+            self.place().take();
+        }
+    }
+
+    /// A panic of another thread cannot have left it half changed.
+    fn place(&self) -> std::sync::MutexGuard<'_, Option<OwnedSemaphorePermit>> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A session that is held for a while: to anybody else it is busy. See
+/// [`Session::lock`].
+#[derive(Debug)]
+pub struct LockedSession<'a> {
+    session: MutexGuard<'a, SessionExecutor<SandboxState>>,
+    // Dropped after it.
+    _last: LastLook<'a>,
+}
+
+/// Sees whether the session was to be closed while it was held.
+struct LastLook<'a>(&'a Inner);
+
+impl Drop for LastLook<'_> {
+    fn drop(&mut self) {
+        self.0.close_if_wanted();
+    }
+}
+
+impl fmt::Debug for LastLook<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LastLook")
+    }
+}
+
+impl Deref for LockedSession<'_> {
+    type Target = SessionExecutor<SandboxState>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.session
+    }
+}
+
+impl DerefMut for LockedSession<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.session
+    }
 }
 
 impl Session {
@@ -65,7 +136,10 @@ impl Session {
         world: World,
         files: OwnFiles,
     ) -> Self {
-        Self { inner: Arc::new(Mutex::new(session)), callbacks, world, files }
+        let session = Mutex::new(session);
+        let place = std::sync::Mutex::default();
+        let inner = Inner { session, closing: AtomicBool::default(), place };
+        Self { inner: Arc::new(inner), callbacks, world, files }
     }
 
     /// A second session that goes on from where this one is, with a copy of its
@@ -149,13 +223,14 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::Busy`] while something runs.
-    pub fn lock(&self) -> Result<MutexGuard<'_, SessionExecutor<SandboxState>>, Error> {
-        self.inner.try_lock().map_err(|_| Error::Busy)
+    pub fn lock(&self) -> Result<LockedSession<'_>, Error> {
+        let session = self.inner.lock()?;
+        Ok(LockedSession { session, _last: LastLook(&self.inner) })
     }
 
     /// Whether it can be used now.
     pub fn state(&self) -> State {
-        self.inner.try_lock().map_or(State::Running, |session| session.state())
+        self.inner.lock().map_or(State::Running, |session| session.state())
     }
 
     /// Saves all variables by value.
@@ -242,5 +317,13 @@ impl Session {
     pub fn close(&self) -> Result<(), Error> {
         self.lock()?.close();
         Ok(())
+    }
+
+    /// Ends the session, now or with what runs in it. It has its place in a pool until
+    /// then.
+    pub(crate) fn close_when_free(&self, place: Option<OwnedSemaphorePermit>) {
+        *self.inner.place() = place;
+        self.inner.closing.store(true, Ordering::SeqCst);
+        self.inner.close_if_wanted();
     }
 }

@@ -2,6 +2,7 @@ use crate::files::{self, Files, Mounts, OwnFiles};
 use crate::network::{self, Reach, Sockets};
 use eryx_core::{PythonExecutor, RuntimeCtx, RuntimeView, Undo};
 use std::fmt;
+use std::sync::OnceLock;
 use wasmtime::component::Linker;
 use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxView, WasiView};
 
@@ -39,6 +40,7 @@ impl World {
 
 /// What the store of a sandbox's interpreter holds.
 pub struct SandboxState {
+    world: World,
     runtime: RuntimeCtx,
     wasi: WasiCtx,
     table: ResourceTable,
@@ -64,6 +66,7 @@ impl SandboxState {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MOST_RESOURCES);
         Self {
+            world: world.clone(),
             runtime,
             wasi,
             table,
@@ -110,7 +113,27 @@ impl RuntimeView for SandboxState {
         &mut self.runtime
     }
 
+    fn begin_run(&mut self) {
+        self.sockets.begin_run();
+    }
+
     fn checkpoint(&mut self) -> Undo {
         self.files.checkpoint()
+    }
+
+    fn for_session(executor: PythonExecutor<Self>) -> PythonExecutor<Self> {
+        let own = OnceLock::new();
+        executor.map_state(move |state: Self| {
+            let mounts = &state.world.mounts;
+            let of_all = || own.get_or_init(|| OwnFiles::new(mounts)).clone();
+            Self { files: state.files.lasting(mounts, of_all), ..state }
+        })
+    }
+
+    fn for_fork(&mut self, executor: PythonExecutor<Self>) -> PythonExecutor<Self> {
+        match self.files.fork_own() {
+            Some(own) => self.world.executor_with(&executor, &own),
+            None => executor,
+        }
     }
 }

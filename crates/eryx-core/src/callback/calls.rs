@@ -10,6 +10,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
@@ -30,9 +31,29 @@ pub(crate) enum Progress {
     Done(Encoded),
 }
 
+/// A call counts as under way until it has ended and its answer was fetched or
+/// given up, whichever is last: so long it may hold memory of the host.
+#[derive(Debug)]
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn take(taken: &Arc<AtomicUsize>) -> Arc<Self> {
+        taken.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Self(Arc::clone(taken)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// The calls of one run.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
+    /// How many places are taken.
+    taken: Arc<AtomicUsize>,
     callbacks: Callbacks,
     limits: CallbackLimits,
     made: u64,
@@ -51,11 +72,12 @@ struct Pending {
     answer: Option<oneshot::Receiver<(Answer, Duration)>>,
     call: u64,
     name: Arc<str>,
+    place: Arc<Place>,
 }
 
 impl Pending {
-    fn new(call: u64, name: &str) -> Self {
-        Self { answer: None, call, name: name.into() }
+    fn new(call: u64, name: &str, place: Arc<Place>) -> Self {
+        Self { answer: None, call, name: name.into(), place }
     }
 
     /// The answer, if it is there.
@@ -75,6 +97,11 @@ impl Calls {
         self.callbacks = callbacks;
         self.limits = limits;
         self.made = 0;
+    }
+
+    /// Has the callbacks end that nothing else holds. Calls that are under way go on.
+    pub(crate) fn rest(&mut self) {
+        self.callbacks = Callbacks::default();
     }
 
     pub(crate) fn set_in_order(&mut self, in_order: bool) {
@@ -104,11 +131,11 @@ impl Calls {
             let message = format!("there is no callback with the number {number}");
             return Err(CallbackError::InvalidArguments(message));
         };
-        self.charge()?;
+        let place = self.charge(operations).await?;
         let arguments = self.arguments(json, attachments)?;
         let call = async move { callback.invoke(arguments).await };
         let mut call = Box::pin(AssertUnwindSafe(call).catch_unwind());
-        let pending = Pending::new(self.made, self.callbacks.name(number));
+        let pending = Pending::new(self.made, self.callbacks.name(number), place);
         self.log_start(&pending);
         if !self.in_order && is_alone() {
             // A task of its own would keep no other from waiting.
@@ -131,9 +158,11 @@ impl Calls {
         let (limits, name) = (self.limits.clone(), Arc::clone(&pending.name));
         let (sender, receiver) = oneshot::channel();
         pending.answer = Some(receiver);
+        let place = Arc::clone(&pending.place);
         let work = async move {
             let start = Instant::now();
             let answer = in_time(call, &name, &limits).await;
+            drop(place);
             // The run may have given the call up.
             drop(sender.send((answer, start.elapsed())));
         };
@@ -156,17 +185,17 @@ impl Calls {
     }
 
     /// What came of a finished call.
-    pub(crate) fn take(&mut self, operation: u32) -> Answer {
+    pub(crate) fn take(&mut self, operations: &mut Operations, operation: u32) -> Answer {
         let Some(mut pending) = self.pending.remove(&operation) else {
             let message = format!("no call with the number {operation} waits for its answer");
             return Err(CallbackError::InvalidArguments(message));
         };
-        match pending.poll() {
-            Some(ended) => self.ended(pending, ended),
-            None => {
-                Err(CallbackError::Cancelled("the call was given up before it was answered".into()))
-            }
-        }
+        let ended = pending.poll().unwrap_or_else(|| {
+            operations.cancel(operation);
+            let message = "the call was given up before it was answered";
+            (Err(CallbackError::Cancelled(message.into())), Duration::ZERO)
+        });
+        self.ended(pending, ended)
     }
 
     fn ended(&mut self, pending: Pending, (answer, duration): (Answer, Duration)) -> Answer {
@@ -191,20 +220,25 @@ impl Calls {
         self.pending.remove(&operation);
     }
 
-    fn charge(&mut self) -> Result<(), CallbackError> {
+    async fn charge(&mut self, operations: &mut Operations) -> Result<Arc<Place>, CallbackError> {
         let (calls, in_flight) = (self.limits.calls, self.limits.most_in_flight());
         if self.made >= calls {
             return Err(CallbackError::Limit(format!(
                 "the run has made {calls} calls, which is all it may"
             )));
         }
-        if self.pending.len() >= in_flight {
+        let is_full = || self.taken.load(Ordering::Relaxed) >= in_flight;
+        if is_full() && self.pending.len() < in_flight {
+            // Some were given up and are about to end.
+            operations.until(|| !is_full()).await;
+        }
+        if is_full() {
             return Err(CallbackError::Limit(format!(
                 "{in_flight} calls are under way, which is all that may be at once"
             )));
         }
         self.made += 1;
-        Ok(())
+        Ok(Place::take(&self.taken))
     }
 
     fn arguments(
@@ -213,12 +247,18 @@ impl Calls {
         attachments: Vec<(String, Bytes)>,
     ) -> Result<CallbackArguments, CallbackError> {
         let invalid = |message: String| Err(CallbackError::InvalidArguments(message));
-        let size = attachments.iter().fold(json.len(), |size, (_, bytes)| size + bytes.len());
+        let size = attachments.iter().fold(json.len(), |size, (name, bytes)| {
+            size.saturating_add(name.len()).saturating_add(bytes.len())
+        });
         let limit = self.limits.argument_bytes;
         if size > limit {
             return invalid(format!("the arguments have {size} bytes; {limit} may be"));
         }
-        check(json, self.limits.depth).map_err(CallbackError::InvalidArguments)?;
+        let values = self.limits.values;
+        if attachments.len() > values {
+            return invalid(format!("there are more than {values} values, the limit"));
+        }
+        check(json, self.limits.depth, values).map_err(CallbackError::InvalidArguments)?;
         match serde_json::from_slice::<Value>(json) {
             Ok(json @ Value::Object(_)) => Ok(CallbackArguments { json, bytes: attachments }),
             Ok(_) => invalid("the arguments are no object".into()),
@@ -247,7 +287,8 @@ fn answer(ended: Ended, name: &str, limits: &CallbackLimits) -> Answer {
     match ended {
         Ok(reply) => encode(reply?, name, limits),
         Err(panic) => {
-            tracing::error!(callback = name, "a callback panicked: {}", panic_text(&*panic));
+            let text = panic_text(&*panic).escape_debug();
+            tracing::error!(callback = name, "a callback panicked: {text}");
             // The text of a panic is the host's own affair.
             Err(CallbackError::Panicked(format!("{name} failed inside the host")))
         }
@@ -269,7 +310,7 @@ fn encode(reply: CallbackReply, name: &str, limits: &CallbackLimits) -> Answer {
             if json.len() > limit {
                 return too_large(json.len());
             }
-            check(&json, limits.depth).map_err(CallbackError::InvalidReply)?;
+            check(&json, limits.depth, usize::MAX).map_err(CallbackError::InvalidReply)?;
             Ok(Encoded::Json(json))
         }
     }

@@ -1,4 +1,4 @@
-use super::{Base, Image, PAGE, WASM_PAGE, combine, pagemap};
+use super::{Base, Image, PAGE, PAGES_AT_ONCE, WASM_PAGE, combine, pagemap};
 use crate::Error;
 use crate::enter::enter;
 use crate::interpreter::Interpreter;
@@ -17,35 +17,45 @@ pub(crate) async fn capture<T: RuntimeView>(
     let ended = enter(interpreter, options, Instant::now(), async |body| {
         body.sandbox.eryx_runtime_image().call_prepare(&mut body.store).await?;
         let list = body.memory().await?;
-        Ok(difference(runtime, list.as_le_slice(&body.store), base))
+        Ok(difference(runtime, list.as_le_slice(&body.store), base).await)
     })
     .await?;
-    settle(interpreter, options, ended)
+    settle(interpreter, options, ended).await
 }
 
-fn difference(runtime: [u8; 32], memory: &[u8], base: &Base) -> Image {
-    let mut pages = Vec::new();
-    let mut content = Vec::new();
-    for (number, page) in differing(memory, base) {
-        let Ok(name) = u32::try_from(number) else { break };
-        pages.push(name);
+async fn difference(runtime: [u8; 32], memory: &[u8], base: &Base) -> Image {
+    let differing = differing(memory, base).await;
+    let mut content = Vec::with_capacity(differing.len() * PAGE);
+    for (count, number) in differing.iter().enumerate() {
+        if count % PAGES_AT_ONCE == PAGES_AT_ONCE - 1 {
+            tokio::task::yield_now().await;
+        }
         let begin = content.len();
-        content.extend_from_slice(page);
-        combine(content.get_mut(begin..).unwrap_or_default(), base.page(number));
+        content.extend_from_slice(page_of(memory, *number));
+        combine(content.get_mut(begin..).unwrap_or_default(), base.page(*number));
     }
     let memory_pages = u32::try_from(memory.len() / WASM_PAGE).unwrap_or(u32::MAX);
+    let pages = differing.into_iter().filter_map(|number| u32::try_from(number).ok()).collect();
     Image { runtime, memory_pages, pages, content }
 }
 
-/// The pages that another instance needs in order to be as this one.
-pub(super) fn differing<'a>(
-    memory: &'a [u8],
-    base: &Base,
-) -> impl Iterator<Item = (usize, &'a [u8])> {
-    let pages = pagemap::written(memory, |run| base.is_zero(run)).into_iter().flatten();
-    pages.filter(|number| !base.stays(*number)).filter_map(|number| {
-        let page = memory.get(number * PAGE..(number + 1) * PAGE)?;
+/// The numbers of the pages that another instance needs in order to be as this one.
+pub(super) async fn differing(memory: &[u8], base: &Base) -> Vec<usize> {
+    let mut differing = Vec::new();
+    let written = pagemap::written(memory, |run| base.is_zero(run));
+    for (count, number) in written.into_iter().flatten().enumerate() {
+        if count % PAGES_AT_ONCE == PAGES_AT_ONCE - 1 {
+            tokio::task::yield_now().await;
+        }
         let fresh = base.page(number);
-        (page != if fresh.is_empty() { &[0; PAGE] } else { fresh }).then_some((number, page))
-    })
+        let fresh = if fresh.is_empty() { &[0; PAGE] } else { fresh };
+        if !base.stays(number) && page_of(memory, number) != fresh {
+            differing.push(number);
+        }
+    }
+    differing
+}
+
+fn page_of(memory: &[u8], number: usize) -> &[u8] {
+    memory.get(number * PAGE..(number + 1) * PAGE).unwrap_or_default()
 }

@@ -26,15 +26,15 @@ pub(crate) async fn fork<T: RuntimeView>(
         body.memory().await
     })
     .await?;
-    let list = settle(original, options, ended)?;
-    let memory = list.as_le_slice(original.store());
+    let list = settle(original, options, ended).await?;
+    let memory = list.as_le_slice(&original.body()?.store);
     let limit = options.limits.memory_bytes;
     let size = u64::try_from(memory.len()).unwrap_or(u64::MAX);
     let too_large = SnapshotError::Memory { size, limit };
     if size > limit {
         return Err(Error::Snapshot(too_large));
     }
-    let differing: Vec<_> = differing(memory, base).map(|(number, _)| number).collect();
+    let differing = differing(memory, base).await;
     let pieces = differing.chunk_by(|one, next| one + 1 == *next).map(|run| {
         let address = run.first()? * PAGE;
         let bytes = memory.get(address..address + run.len() * PAGE)?;

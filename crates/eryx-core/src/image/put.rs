@@ -1,3 +1,4 @@
+use super::piece::batches;
 use super::{Base, Image, PAGE, Piece, ahead, combine};
 use crate::enter::enter;
 use crate::interpreter::Interpreter;
@@ -49,14 +50,17 @@ pub(super) async fn go_on<T: RuntimeView>(
         if !body.sandbox.eryx_runtime_image().call_grow(&mut body.store, memory_pages).await? {
             return Ok(false);
         }
-        let list = body.memory().await?;
-        ahead::prepare(list.as_le_slice(&body.store), pieces);
-        body.write(pieces).await?;
+        for batch in batches(pieces) {
+            let list = body.memory().await?;
+            ahead::prepare(list.as_le_slice(&body.store), &batch);
+            body.write(&batch).await?;
+            tokio::task::yield_now().await;
+        }
         body.sandbox.eryx_runtime_image().call_resume(&mut body.store, entropy).await?;
         Ok(true)
     })
     .await?;
-    settle(interpreter, options, ended)
+    settle(interpreter, options, ended).await
 }
 
 /// How many of the image's pages are there in a fresh memory, and those as they

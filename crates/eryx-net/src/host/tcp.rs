@@ -30,22 +30,20 @@ impl<T: NetView> Host for Guest<'_, T> {
     }
 
     fn readable(&mut self, on: u32) -> Result<Option<u32>, Failure> {
-        let net = self.0.net();
-        let connection = net.connection(on)?;
+        let connection = self.0.net().connection(on)?;
         if connection.is_readable() {
             return Ok(None);
         }
-        let work = Box::pin(connection.until_readable(net.idle()));
+        let work = Box::pin(connection.until_readable());
         Ok(Some(self.0.submit(work)?))
     }
 
     fn writable(&mut self, on: u32) -> Result<Option<u32>, Failure> {
-        let net = self.0.net();
-        let connection = net.connection(on)?;
+        let connection = self.0.net().connection(on)?;
         if connection.is_writable() {
             return Ok(None);
         }
-        let work = Box::pin(connection.until_writable(net.idle()));
+        let work = Box::pin(connection.until_writable());
         Ok(Some(self.0.submit(work)?))
     }
 

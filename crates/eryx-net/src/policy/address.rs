@@ -1,4 +1,4 @@
-use ipnet::{Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What kind of place an address leads to.
@@ -26,21 +26,25 @@ pub enum AddressClass {
     Reserved,
 }
 
-const METADATA_V4: [Ipv4Addr; 7] = [
+const METADATA_V4: [Ipv4Addr; 9] = [
     Ipv4Addr::new(169, 254, 169, 254),
     Ipv4Addr::new(169, 254, 169, 253),
     Ipv4Addr::new(169, 254, 170, 2),
     Ipv4Addr::new(169, 254, 170, 23),
+    Ipv4Addr::new(169, 254, 42, 42),
+    Ipv4Addr::new(169, 254, 0, 23),
     Ipv4Addr::new(100, 100, 100, 200),
     Ipv4Addr::new(168, 63, 129, 16),
     Ipv4Addr::new(192, 0, 0, 192),
 ];
 
-const METADATA_V6: [Ipv6Addr; 4] = [
+const METADATA_V6: [Ipv6Addr; 6] = [
     Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
     Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23),
     Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
     Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe),
+    Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42),
+    Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0xa9fe, 0xa9fe),
 ];
 
 /// IPv4 networks that are not the internet, the narrower before the wider.
@@ -81,6 +85,9 @@ const V6: &[(Ipv6Net, AddressClass)] = &[
     (v6([0x5f00, 0, 0, 0, 0, 0, 0, 0], 16), AddressClass::Reserved),
 ];
 
+const ALL_V4: Ipv4Net = v4(0, 0, 0, 0, 0);
+const ALL_V6: Ipv6Net = v6([0, 0, 0, 0, 0, 0, 0, 0], 0);
+
 const fn v4(a: u8, b: u8, c: u8, d: u8, length: u8) -> Ipv4Net {
     Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), length)
 }
@@ -107,41 +114,66 @@ impl AddressClass {
     /// assert_eq!(class("169.254.169.254"), AddressClass::Metadata);
     /// ```
     pub fn of(address: IpAddr) -> Self {
+        Place::of(address).class
+    }
+}
+
+/// What an address is, and the widest network around it that is nothing else:
+/// who grants that network, or a part of it, means such addresses.
+pub(super) struct Place {
+    pub(super) class: AddressClass,
+    pub(super) network: IpNet,
+}
+
+impl Place {
+    pub(super) fn of(address: IpAddr) -> Self {
         match canonical(address) {
-            IpAddr::V4(address) => of_v4(address),
-            IpAddr::V6(address) => of_v6(address),
+            IpAddr::V4(address) => {
+                let (class, network) = of_v4(address);
+                Self { class, network: network.into() }
+            }
+            IpAddr::V6(address) => {
+                let (class, network) = of_v6(address);
+                Self { class, network: network.into() }
+            }
         }
     }
 }
 
-fn of_v4(address: Ipv4Addr) -> AddressClass {
+fn of_v4(address: Ipv4Addr) -> (AddressClass, Ipv4Net) {
     if METADATA_V4.contains(&address) {
-        return AddressClass::Metadata;
+        return (AddressClass::Metadata, address.into());
     }
     let known = V4.iter().find(|(network, _)| network.contains(&address));
-    known.map_or(AddressClass::Public, |(_, class)| *class)
+    known.map_or((AddressClass::Public, ALL_V4), |(network, class)| (*class, *network))
 }
 
-fn of_v6(address: Ipv6Addr) -> AddressClass {
+fn of_v6(address: Ipv6Addr) -> (AddressClass, Ipv6Net) {
     if METADATA_V6.contains(&address) {
-        return AddressClass::Metadata;
+        return (AddressClass::Metadata, address.into());
     }
     // The well-known NAT64 prefix: where a network has only IPv6, this is how
     // all of IPv4 is reached, so what counts is the address within.
     if let [0x64, 0xff9b, 0, 0, 0, 0, high, low] = address.segments() {
-        return of_v4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
+        let (class, network) = of_v4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
+        return (class, translated(network));
     }
-    if let Some((_, class)) = V6.iter().find(|(network, _)| network.contains(&address)) {
-        return *class;
-    }
-    // ISATAP: the interface part ends in an IPv4 address.
-    if let [_, _, _, _, 0 | 0x200, 0x5efe, _, _] = address.segments() {
-        return AddressClass::Translated;
+    if let Some((network, class)) = V6.iter().find(|(network, _)| network.contains(&address)) {
+        return (*class, *network);
     }
     match address.segments() {
-        [0x2000..=0x3fff, ..] => AddressClass::Public,
-        _ => AddressClass::Reserved,
+        // ISATAP: the interface part ends in an IPv4 address.
+        [_, _, _, _, 0 | 0x200, 0x5efe, _, _] => (AddressClass::Translated, address.into()),
+        [0x2000..=0x3fff, ..] => (AddressClass::Public, ALL_V6),
+        _ => (AddressClass::Reserved, address.into()),
     }
+}
+
+/// An IPv4 network as the well-known NAT64 prefix has it.
+fn translated(network: Ipv4Net) -> Ipv6Net {
+    let bits = 0x64_ff9b << 96 | u128::from(network.network().to_bits());
+    let length = network.prefix_len().saturating_add(96);
+    Ipv6Net::new(Ipv6Addr::from_bits(bits), length).unwrap_or(ALL_V6)
 }
 
 #[cfg(test)]
@@ -178,6 +210,8 @@ mod tests {
             ("100.100.100.200", Metadata),
             ("168.63.129.16", Metadata),
             ("fd00:ec2::254", Metadata),
+            ("169.254.42.42", Metadata),
+            ("fe80::a9fe:a9fe", Metadata),
             ("::ffff:169.254.169.254", Metadata),
             ("64:ff9b::169.254.169.254", Metadata),
             ("100.64.0.1", CarrierNat),

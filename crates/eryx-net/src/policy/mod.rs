@@ -1,12 +1,14 @@
 //! What may be reached: plain data, parsed once and then asked.
 
 mod address;
+mod host;
 mod name;
 mod ports;
 mod rule;
 
 pub use address::AddressClass;
 pub(crate) use address::canonical;
+pub(crate) use host::Host;
 pub use name::{HostName, NameError};
 pub use ports::Ports;
 pub use rule::{NetRule, RuleError};
@@ -47,6 +49,19 @@ impl Policy {
         self.rules.iter().any(|rule| {
             rule.allows_port(port) && rule.names(name) && (granted || rule.lets_lead(name, address))
         })
+    }
+
+    /// Whether `host` is allowed at `port`, wherever it leads if it is a name.
+    pub(crate) fn allows_host(&self, host: &Host, port: u16) -> bool {
+        match host {
+            Host::Name(name) => self.names(name, port),
+            Host::Address(address) => self.grants_address(*address, port),
+        }
+    }
+
+    /// Whether `host` is allowed at some port.
+    pub(crate) fn mentions(&self, host: &Host) -> bool {
+        self.rules.iter().any(|rule| rule.is_about(host))
     }
 
     /// Whether `name` is allowed at `port`, wherever it leads.
@@ -127,6 +142,47 @@ mod tests {
     }
 
     #[test]
+    fn a_network_grants_only_what_it_is_within() {
+        for (rule, refused, granted) in [
+            ("0.0.0.0/1:*", "127.0.0.1", "8.8.8.8"),
+            ("0.0.0.0/1:*", "10.0.0.1", "9.9.9.9"),
+            ("128.0.0.0/1:*", "192.168.0.1", "128.1.1.1"),
+            ("8.0.0.0/5:*", "10.0.0.1", "8.8.8.8"),
+            ("172.0.0.0/8:*", "172.16.0.1", "172.1.1.1"),
+            ("192.0.0.0/8:*", "192.168.1.1", "192.1.1.1"),
+            ("224.0.0.0/3:*", "240.0.0.1", ""),
+            ("224.0.0.0/3:*", "255.255.255.255", ""),
+            ("169.254.0.0/16:*", "169.254.169.254", "169.254.1.1"),
+            ("169.254.169.252/30:*", "169.254.169.254", "169.254.169.252"),
+            ("169.254.169.254:*", "169.254.169.253", "169.254.169.254"),
+            ("100.64.0.0/10:*", "100.100.100.200", "100.64.0.1"),
+            ("100.100.100.200/32:*", "100.64.0.1", "100.100.100.200"),
+            ("[fd00::/8]:*", "fd00:ec2::254", "fd00::1"),
+            ("[fd00:ec2::/32]:*", "fd00:ec2::254", "fd00:ec2::1"),
+            ("[fd00:ec2::254]:*", "fd00:ec2::1", "fd00:ec2::254"),
+            ("[fc00::/6]:*", "fd00::1", ""),
+            ("[64:ff9b::/96]:*", "64:ff9b::a00:1", "64:ff9b::808:808"),
+            ("[64:ff9b::/97]:*", "64:ff9b::7f00:1", "64:ff9b::808:808"),
+            ("[64:ff9b::a00:0/104]:*", "64:ff9b::7f00:1", "64:ff9b::a00:1"),
+            ("[::/0]:*", "::1", "2606:4700::1"),
+            ("[::ffff:10.0.0.0/104]:*", "11.0.0.1", "10.0.0.1"),
+        ] {
+            let policy = policy(&[rule]);
+            assert!(!policy.grants_address(ip(refused), 80), "{rule} grants {refused}");
+            assert!(
+                granted.is_empty() || policy.grants_address(ip(granted), 80),
+                "{rule} {granted}"
+            );
+        }
+        // Nor does a name lead to a metadata service, whatever it is told.
+        let mut all = policy(&["0.0.0.0/0:*", "169.254.0.0/16:*"]);
+        all.add("*:*".parse::<NetRule>().unwrap().private());
+        for address in ["169.254.169.254", "100.100.100.200", "fd00:ec2::254"] {
+            assert!(!all.allows_answer(&name("metadata.test"), ip(address)), "{address}");
+        }
+    }
+
+    #[test]
     fn names_lead_to_private_addresses_only_when_told_so() {
         let mut policy = policy(&["db.internal:5432", "localhost:80", "x.internal", "10.9.0.0/16"]);
         assert!(!policy.allows_name(&name("db.internal"), ip("10.0.0.5"), 5432));
@@ -175,6 +231,23 @@ mod tests {
         fn any_text_is_a_rule_or_refused(text in "[a-c*.:/\\[\\]0-9,-]{0,20}|\\PC*") {
             if let Ok(rule) = text.parse::<NetRule>() {
                 prop_assert_eq!(rule.to_string().parse::<NetRule>().unwrap(), rule);
+            }
+        }
+
+        /// What a network grants besides public addresses is all of one kind.
+        #[test]
+        fn a_network_with_public_addresses_grants_no_others(
+            bits: u32, length in 0..=32u8, within: u32, elsewhere: u32,
+        ) {
+            let network = ipnet::Ipv4Net::new(Ipv4Addr::from_bits(bits), length).unwrap().trunc();
+            let policy = policy(&[&format!("{network}:*")]);
+            let inside = |bits: u32| {
+                IpAddr::V4(Ipv4Addr::from_bits(network.network().to_bits() | (bits & network.hostmask().to_bits())))
+            };
+            let (one, other) = (inside(within), inside(elsewhere));
+            if AddressClass::of(one) != AddressClass::Public && policy.grants_address(one, 80) {
+                prop_assert_ne!(AddressClass::of(other), AddressClass::Public);
+                prop_assert!(length == 32 || AddressClass::of(one) != AddressClass::Metadata);
             }
         }
 

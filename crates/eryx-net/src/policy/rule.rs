@@ -1,7 +1,8 @@
-use super::address::{AddressClass, canonical};
+use super::address::{AddressClass, Place, canonical};
+use super::host::Host;
 use super::name::{HostName, NameError};
 use super::ports::Ports;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -19,10 +20,15 @@ use thiserror::Error;
 /// | `10.1.0.0/16:22` | this network |
 ///
 /// A name leads to public addresses only, unless [`private`](Self::private) is
-/// set or another rule names the address; `localhost` leads to this machine. A
-/// network that lies wholly within one kind of private addresses grants them; a
-/// wider one, such as `0.0.0.0/0`, grants only the public ones in it. The
-/// addresses of cloud metadata services have to be named one by one.
+/// set or another rule names the address; `localhost` leads to this machine.
+///
+/// A network grants addresses that are not public only if it is one of the networks
+/// set apart for them (`10.0.0.0/8`, `127.0.0.0/8`, `fe80::/10` and so on) or lies
+/// within one. A wider one, such as `0.0.0.0/0`, `0.0.0.0/1` or `192.0.0.0/4`, grants
+/// the public addresses in it and no others. The addresses of cloud metadata services
+/// (`169.254.169.254`, `100.100.100.200`, `fd00:ec2::254` and so on: see
+/// [`AddressClass::Metadata`]) have to be written one by one: no network grants them,
+/// nor does `private`.
 ///
 /// ```
 /// use eryx_net::NetRule;
@@ -111,6 +117,14 @@ impl NetRule {
         }
     }
 
+    /// Whether the rule is about `host`, at some port.
+    pub(crate) fn is_about(&self, host: &Host) -> bool {
+        match host {
+            Host::Name(name) => self.names(name),
+            Host::Address(address) => self.grants(*address),
+        }
+    }
+
     /// Whether `name`, which the rule is about, may lead to `address`.
     pub(super) fn lets_lead(&self, name: &HostName, address: IpAddr) -> bool {
         match AddressClass::of(address) {
@@ -127,15 +141,14 @@ impl NetRule {
 
     /// Whether the rule grants `address` itself, whatever it is called.
     pub(super) fn grants(&self, address: IpAddr) -> bool {
-        let class = AddressClass::of(address);
+        let place = Place::of(address);
+        let public = place.class == AddressClass::Public;
         match &self.host {
-            HostPattern::Any => class == AddressClass::Public,
-            HostPattern::Network(network) if network.contains(&canonical(address)) => {
-                class == AddressClass::Public
-                    || (AddressClass::of(network.network()) == class
-                        && AddressClass::of(network.broadcast()) == class)
+            HostPattern::Any => public,
+            HostPattern::Network(network) => {
+                network.contains(&canonical(address)) && (public || place.network.contains(network))
             }
-            _ => false,
+            HostPattern::Name(_) | HostPattern::Below(_) => false,
         }
     }
 }
@@ -187,11 +200,25 @@ fn pattern(host: &str, text: &str) -> Result<HostPattern, RuleError> {
     if host.contains('/') {
         let network: Option<IpNet> = host.parse().ok();
         return match network {
-            Some(network) if network == network.trunc() => Ok(HostPattern::Network(network)),
+            Some(network) if network == network.trunc() => {
+                Ok(HostPattern::Network(unmapped(network)))
+            }
             _ => Err(RuleError::Network { text: text.to_owned() }),
         };
     }
     Ok(HostPattern::Name(name(host)?))
+}
+
+/// A network of IPv4 in its IPv6 clothes as the one that it is.
+fn unmapped(network: IpNet) -> IpNet {
+    if let IpNet::V6(mapped) = network
+        && let Some(address) = mapped.addr().to_ipv4_mapped()
+        && let Some(length) = mapped.prefix_len().checked_sub(96)
+        && let Ok(plain) = Ipv4Net::new(address, length)
+    {
+        return plain.into();
+    }
+    network
 }
 
 impl fmt::Display for NetRule {

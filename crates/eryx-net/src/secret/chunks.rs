@@ -1,8 +1,7 @@
 use super::Refused;
 use super::head::is_one_line;
+use super::held::Held;
 use super::replacer::Replacer;
-use super::rewriter::take;
-use memchr::memmem;
 
 /// Bytes of a line between chunks.
 pub(super) const MOST_LINE: usize = 4 << 10;
@@ -11,14 +10,39 @@ pub(super) const MOST_LINE: usize = 4 << 10;
 const END: &[u8] = b"\r\n";
 
 /// A chunked body on its way.
+#[derive(Debug, Default)]
 pub(super) struct Chunks {
     at: At,
-    put: Replacer,
+}
+
+/// What is done to a text that comes in pieces.
+pub(super) trait Pieces {
+    /// Puts `bytes` into `out` but for what has to wait for more.
+    fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>, room: &mut usize) -> Result<(), Refused>;
+
+    /// What has waited: the text is over.
+    fn finish(&mut self, out: &mut Vec<u8>);
+
+    /// A line after the last chunk.
+    fn trailer(&mut self, line: Vec<u8>) -> Vec<u8> {
+        line
+    }
+}
+
+impl Pieces for Replacer {
+    fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>, room: &mut usize) -> Result<(), Refused> {
+        Self::push(self, bytes, out, room)
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) {
+        Self::finish(self, out);
+    }
 }
 
 /// Where in it we are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum At {
+    #[default]
     Size,
     Data(u64),
     DataEnd,
@@ -27,10 +51,6 @@ enum At {
 }
 
 impl Chunks {
-    pub(super) fn new(put: Replacer) -> Self {
-        Self { at: At::Size, put }
-    }
-
     pub(super) fn ended(&self) -> bool {
         self.at == At::End
     }
@@ -41,38 +61,39 @@ impl Chunks {
     /// beside its size is left out.
     pub(super) fn step(
         &mut self,
-        held: &mut Vec<u8>,
+        put: &mut impl Pieces,
+        held: &mut Held,
         out: &mut Vec<u8>,
         room: &mut usize,
     ) -> Result<bool, Refused> {
         if let At::Data(left) = &mut self.at {
-            let piece = take(held, left);
+            let piece = held.take_of(left);
             if *left == 0 {
                 self.at = At::DataEnd;
             }
             let mut plain = Vec::new();
-            self.put.push(&piece, &mut plain, room)?;
+            put.push(&piece, &mut plain, room)?;
             put_chunk(&plain, out);
             return Ok(true);
         }
         // With its end; more of it is not looked at, however much came at once.
-        let line = held.get(..MOST_LINE + END.len());
-        let Some(end) = memmem::find(line.unwrap_or(held), END) else {
-            return if line.is_some() { Err(Refused::TooLong) } else { Ok(false) };
+        let most = MOST_LINE + END.len();
+        let Some(end) = held.find(END, most) else {
+            return if held.len() >= most { Err(Refused::TooLong) } else { Ok(false) };
         };
-        let mut line: Vec<u8> = held.drain(..end + END.len()).collect();
+        let mut line = held.take(end + END.len());
         line.truncate(end);
         if !is_one_line(&line) {
             return Err(Refused::Ambiguous);
         }
         match self.at {
             At::DataEnd if line.is_empty() => self.at = At::Size,
-            At::Size => self.size(&line, out)?,
+            At::Size => self.size(&line, put, out)?,
             At::Trailer => {
                 if line.is_empty() {
                     self.at = At::End;
                 }
-                out.extend(line);
+                out.extend(put.trailer(line));
                 out.extend_from_slice(b"\r\n");
             }
             _ => return Err(Refused::Ambiguous),
@@ -80,12 +101,17 @@ impl Chunks {
         Ok(true)
     }
 
-    fn size(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<(), Refused> {
+    fn size(
+        &mut self,
+        line: &[u8],
+        put: &mut impl Pieces,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Refused> {
         let digits = line.split(|byte| *byte == b';').next().unwrap_or_default();
         self.at = match hexadecimal(digits).ok_or(Refused::Ambiguous)? {
             0 => {
                 let mut rest = Vec::new();
-                self.put.finish(&mut rest);
+                put.finish(&mut rest);
                 put_chunk(&rest, out);
                 out.extend_from_slice(b"0\r\n");
                 At::Trailer

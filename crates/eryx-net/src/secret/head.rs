@@ -1,4 +1,5 @@
 use super::replacer::{Encoding, Replacer};
+use super::scrubber::Scrubber;
 use super::{Refused, Secret};
 use crate::policy::HostName;
 use base64::Engine;
@@ -54,16 +55,69 @@ impl Head {
         own_target && told.is_some_and(|told| is_host(told, host))
     }
 
-    /// Of HTTP/1.0, which knows no chunks, some servers read chunks and others do not.
+    /// Whether the server is asked to send back what it gets.
+    pub(super) fn asks_for_an_echo(&self) -> bool {
+        [&b"TRACE "[..], b"TRACK "].iter().any(|method| self.request.starts_with(method))
+    }
+
+    pub(super) fn asks_for_a_head(&self) -> bool {
+        self.request.starts_with(b"HEAD ")
+    }
+
+    /// The code of an answer.
+    pub(super) fn status(&self) -> Option<u16> {
+        let line = self.request.strip_prefix(b"HTTP/1.")?;
+        let [b'0'..=b'9', b' ', code @ ..] = line else { return None };
+        let digits = code.split(|byte| *byte == b' ').next().filter(|digits| digits.len() == 3)?;
+        decimal(digits)?.try_into().ok()
+    }
+
+    /// Whether an answer says where its body ends.
+    pub(super) fn tells_length(&self) -> bool {
+        self.fields.iter().any(|(name, _)| is_telling(name))
+    }
+
+    /// Puts placeholders back into an answer, but for what says where it ends.
+    pub(super) fn scrub(&mut self, scrubber: &mut Scrubber, room: &mut usize) {
+        let (line, reason) = self.request.split_at(self.request.len().min(13));
+        self.request = [line, &scrubber.whole(reason, Some(room))].concat();
+        for (name, value) in &mut self.fields {
+            if !(is_telling(name) && tells(value)) {
+                *name = scrubber.whole(name, Some(room));
+                *value = scrubber.whole(value, Some(room));
+            }
+        }
+    }
+
+    /// Has the answer come as it is: in what is compressed nothing can be found.
+    pub(super) fn accept_only_plain(&mut self) {
+        for (name, value) in &mut self.fields {
+            if name.eq_ignore_ascii_case(b"accept-encoding") {
+                *value = b" identity".to_vec();
+            }
+        }
+    }
+
+    /// Where a request's body ends.
     pub(super) fn framing(&self) -> Result<Framing, Refused> {
         if self.request.starts_with(b"CONNECT ") {
             return Ok(Framing::Tunnel);
         }
+        self.delimited(self.is_http_1_1())
+    }
+
+    /// Where an answer's body ends that says so.
+    pub(super) fn answer_framing(&self) -> Result<Framing, Refused> {
+        self.delimited(self.request.starts_with(b"HTTP/1.1 "))
+    }
+
+    /// Of HTTP/1.0, which knows no chunks, some read chunks and others do not.
+    fn delimited(&self, knows_chunks: bool) -> Result<Framing, Refused> {
         let lengths: Vec<_> = self.values("content-length").collect();
         let codings: Vec<_> = self.values("transfer-encoding").collect();
         match (lengths.as_slice(), codings.as_slice()) {
             ([], []) => Ok(Framing::Length(0)),
-            ([], [coding]) if coding.eq_ignore_ascii_case(b"chunked") && self.is_http_1_1() => {
+            ([], [coding]) if coding.eq_ignore_ascii_case(b"chunked") && knows_chunks => {
                 Ok(Framing::Chunked)
             }
             ([length], []) => decimal(length).map(Framing::Length).ok_or(Refused::Ambiguous),
@@ -85,14 +139,26 @@ impl Head {
         Encoding::of_content(self.values("content-type").next().unwrap_or_default())
     }
 
-    /// Puts values into fields and, for those that go there, into the target.
-    pub(super) fn put(&mut self, secrets: &[Secret], room: &mut usize) -> Result<(), Refused> {
+    /// Puts values into fields and, for those that go there, into the target. Tells
+    /// `learn` of texts in which values cannot be seen, and of what was there before.
+    pub(super) fn put(
+        &mut self,
+        secrets: &[Secret],
+        room: &mut usize,
+        mut learn: impl FnMut(&[u8], &[u8]),
+    ) -> Result<(), Refused> {
         let mut plain = Replacer::new(secrets, Encoding::Plain);
         for (name, value) in &mut self.fields {
             *value = match basic(name, value) {
-                Some(mut credentials) => {
-                    credentials = plain.replace(&credentials, room)?;
-                    [b" Basic ", STANDARD.encode(credentials).as_bytes()].concat()
+                Some(credentials) => {
+                    let put = plain.replace(&credentials, room)?;
+                    if put != credentials {
+                        learn(
+                            STANDARD.encode(&put).as_bytes(),
+                            STANDARD.encode(credentials).as_bytes(),
+                        );
+                    }
+                    [b" Basic ", STANDARD.encode(put).as_bytes()].concat()
                 }
                 None => plain.replace(value, room)?,
             };
@@ -129,21 +195,34 @@ impl Head {
     }
 }
 
+/// Whether a field says where a body ends.
+fn is_telling(name: &[u8]) -> bool {
+    let telling: [&[u8]; 2] = [b"content-length", b"transfer-encoding"];
+    telling.iter().any(|telling| name.eq_ignore_ascii_case(telling))
+}
+
+/// Whether it says so in a way that can be understood.
+fn tells(value: &[u8]) -> bool {
+    let value = trimmed(value);
+    value.eq_ignore_ascii_case(b"chunked") || decimal(value).is_some()
+}
+
 pub(super) enum FirstLine {
     Unknown,
     Http,
     NotHttp,
 }
 
-/// Whether `bytes` begin like a request of HTTP/1.1.
-pub(super) fn first_line(bytes: &[u8]) -> FirstLine {
-    let method = bytes.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
+/// Whether `bytes`, whose first line ends at `end`, begin like a request of HTTP/1.1.
+pub(super) fn first_line(bytes: &[u8], end: Option<usize>) -> FirstLine {
+    let method =
+        bytes.iter().take(LONGEST_METHOD).take_while(|byte| byte.is_ascii_uppercase()).count();
     match bytes.get(method) {
         None if method < LONGEST_METHOD => return FirstLine::Unknown,
         Some(b' ') if (1..LONGEST_METHOD).contains(&method) => {}
         _ => return FirstLine::NotHttp,
     }
-    match bytes.iter().position(|byte| *byte == b'\n') {
+    match end {
         None => FirstLine::Unknown,
         Some(end) => match bytes.get(..end) {
             Some(line) if line.ends_with(b" HTTP/1.1\r") || line.ends_with(b" HTTP/1.0\r") => {

@@ -1,5 +1,6 @@
 //! Secrets that the guest can use and never sees.
 
+mod answers;
 mod chunks;
 #[cfg(any(test, feature = "fuzzing"))]
 #[expect(
@@ -10,8 +11,10 @@ mod chunks;
 )]
 pub mod fuzzing;
 mod head;
+mod held;
 mod replacer;
 mod rewriter;
+mod scrubber;
 
 pub(crate) use rewriter::Rewriter;
 
@@ -33,8 +36,12 @@ const PREFIX: &[u8] = b"eryx_secret_";
 /// secrets are not asked for HTTP/2.
 ///
 /// What the guest computes over a request, such as a signature, it computes over
-/// the placeholder. A server that repeats the value in its answer tells it to
-/// the guest. Secrets may add 1 MiB to a request; the guest gets a
+/// the placeholder. Where a server repeats the value in its answer, in the head or in
+/// the body, as it is or as forms, URLs and JSON write it, the guest gets the
+/// placeholder; in bodies of more than 1 MiB whose length was told before, and in what
+/// is not HTTP, asterisks. Values of fewer than four characters are not looked for,
+/// and servers that have secrets are asked for answers that are not compressed. What a
+/// server makes of a value otherwise, a hash say, the guest gets. Secrets may add 1 MiB to a request; the guest gets a
 /// `PermissionError` for more, and for requests that servers could take for two.
 ///
 /// ```
@@ -149,6 +156,8 @@ pub(crate) enum Refused {
     TooMuch,
     #[error("a body of more than 1 MiB with secrets in it needs HTTP/1.1: it goes in chunks")]
     NoChunks,
+    #[error("TRACE has a server send back what it gets, and there is a secret in it")]
+    Echo,
 }
 
 /// Refuses two secrets of one name.

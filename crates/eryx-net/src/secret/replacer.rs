@@ -29,6 +29,18 @@ impl Encoding {
         }
     }
 
+    /// All ways in which servers may write a value.
+    pub(super) fn all(value: &str) -> Vec<Vec<u8>> {
+        let percent = Self::Percent.encode(value);
+        let lower = percent.split(|byte| *byte == b'%').enumerate().map(|(number, part)| {
+            let (code, rest) = part.split_at(if number == 0 { 0 } else { part.len().min(2) });
+            [code.to_ascii_lowercase().as_slice(), rest].concat()
+        });
+        let lower = lower.collect::<Vec<_>>().join(&b'%');
+        let form = String::from_utf8_lossy(&percent).replace("%20", "+").into_bytes();
+        vec![Self::Plain.encode(value), Self::Json.encode(value), percent, lower, form]
+    }
+
     fn encode(self, value: &str) -> Vec<u8> {
         let mut out = Vec::with_capacity(value.len());
         for byte in value.bytes() {

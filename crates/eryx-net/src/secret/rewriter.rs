@@ -1,20 +1,22 @@
+use super::answers::{Answers, Asked};
 use super::chunks::{Chunks, put_chunk};
 use super::head::{FirstLine, Framing, Head, first_line};
+use super::held::Held;
 use super::replacer::{MOST_GROWTH, Replacer};
 use super::{Refused, Secret};
 use crate::policy::HostName;
-use memchr::memmem;
 
-/// Bytes of a request's head.
+/// Bytes of a head.
 pub(super) const MOST_HEAD: usize = 64 << 10;
 
 /// What ends a head.
-const END: &[u8] = b"\r\n\r\n";
+pub(super) const END: &[u8] = b"\r\n\r\n";
 
 /// Bytes of a body that is kept until it is whole; a longer one goes in chunks.
 pub(super) const MOST_WHOLE: usize = 1 << 20;
 
-/// Puts secrets into what a guest sends over one TLS session.
+/// Puts secrets into what a guest sends over one TLS session, and takes them out of
+/// what comes back.
 ///
 /// It follows HTTP/1.1 from request to request. What it does not take for
 /// HTTP/1.1 it passes on as it is.
@@ -23,9 +25,12 @@ pub(crate) struct Rewriter {
     secrets: Vec<Secret>,
     state: State,
     /// What is not passed on yet.
-    held: Vec<u8>,
+    held: Held,
+    /// The first line of the head that is coming is one of HTTP.
+    begun: bool,
     /// Bytes that secrets may still add to this request.
     room: usize,
+    answers: Answers,
 }
 
 enum State {
@@ -43,7 +48,7 @@ enum State {
     },
     /// So many bytes to pass on.
     Body(u64),
-    Chunks(Chunks),
+    Chunks(Chunks, Replacer),
     /// No HTTP, or no more of it.
     Opaque,
 }
@@ -55,9 +60,11 @@ impl Rewriter {
             secrets.iter().filter(|secret| secret.is_for(host)).cloned().collect();
         (!secrets.is_empty()).then(|| Self {
             host: host.clone(),
+            answers: Answers::new(&secrets),
             secrets,
             state: State::Head,
-            held: Vec::new(),
+            held: Held::default(),
+            begun: false,
             room: 0,
         })
     }
@@ -65,22 +72,37 @@ impl Rewriter {
     /// What to send, the guest having sent `bytes`. Something may be held back
     /// until more has come.
     pub(crate) fn rewrite(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Refused> {
-        self.held.extend_from_slice(bytes);
+        self.held.push(bytes);
         let mut out = Vec::with_capacity(self.held.len());
         while !self.held.is_empty() && self.step(&mut out)? {}
         Ok(out)
     }
 
+    /// What the guest gets of `bytes` that the server has sent; likewise.
+    pub(crate) fn clean(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        self.answers.clean(bytes, out);
+    }
+
+    /// What was held back of the answers: the guest waits for it.
+    pub(crate) fn stall(&mut self, out: &mut Vec<u8>) {
+        self.answers.stall(out);
+    }
+
+    /// What was held back of the answers: there will be no more.
+    pub(crate) fn end(&mut self, out: &mut Vec<u8>) {
+        self.answers.end(out);
+    }
+
     /// Passes on what can be; whether there may be more to do.
     fn step(&mut self, out: &mut Vec<u8>) -> Result<bool, Refused> {
         match &mut self.state {
-            State::Opaque => out.append(&mut self.held),
+            State::Opaque => out.extend(self.held.take_all()),
             State::Head => return self.head(out),
             State::Whole { head, length, put } => {
                 if self.held.len() < *length {
                     return Ok(false);
                 }
-                let body: Vec<u8> = self.held.drain(..*length).collect();
+                let body = self.held.take(*length);
                 let body = put.replace(&body, &mut self.room)?;
                 head.set_length(body.len());
                 out.extend(head.to_bytes());
@@ -89,7 +111,7 @@ impl Rewriter {
             }
             State::Rechunked { left, put } => {
                 let mut plain = Vec::new();
-                put.push(&take(&mut self.held, left), &mut plain, &mut self.room)?;
+                put.push(&self.held.take_of(left), &mut plain, &mut self.room)?;
                 let ended = *left == 0;
                 if ended {
                     put.finish(&mut plain);
@@ -101,13 +123,13 @@ impl Rewriter {
                 }
             }
             State::Body(left) => {
-                out.extend(take(&mut self.held, left));
+                out.extend(self.held.take_of(left));
                 if *left == 0 {
                     self.state = State::Head;
                 }
             }
-            State::Chunks(chunks) => {
-                let went_on = chunks.step(&mut self.held, out, &mut self.room)?;
+            State::Chunks(chunks, put) => {
+                let went_on = chunks.step(put, &mut self.held, out, &mut self.room)?;
                 if chunks.ended() {
                     self.state = State::Head;
                 }
@@ -117,29 +139,58 @@ impl Rewriter {
         Ok(true)
     }
 
-    fn head(&mut self, out: &mut Vec<u8>) -> Result<bool, Refused> {
+    /// A whole head from the front; none as long as that is still coming.
+    fn whole_head(&mut self) -> Result<Option<Head>, Refused> {
         // With its empty line; more of it is not looked at, however much came at once.
-        let head = self.held.get(..MOST_HEAD + END.len());
-        if matches!(first_line(head.unwrap_or(&self.held)), FirstLine::NotHttp) {
-            self.state = State::Opaque;
-            return Ok(true);
-        }
-        let Some(end) = memmem::find(head.unwrap_or(&self.held), END) else {
-            return if head.is_some() { Err(Refused::TooLong) } else { Ok(false) };
+        const MOST: usize = MOST_HEAD + END.len();
+        let coming = |held: &Held| {
+            if held.len() >= MOST { Err(Refused::TooLong) } else { Ok(None) }
         };
-        let bytes: Vec<u8> = self.held.drain(..end + END.len()).collect();
-        let mut head = Head::parse(&bytes).ok_or(Refused::Ambiguous)?;
+        if !self.begun {
+            let end = self.held.find(b"\n", MOST);
+            match first_line(self.held.as_slice(), end) {
+                FirstLine::Unknown => return coming(&self.held),
+                FirstLine::NotHttp => {
+                    self.state = State::Opaque;
+                    return Ok(None);
+                }
+                FirstLine::Http => {
+                    self.begun = true;
+                    self.held.anew();
+                }
+            }
+        }
+        let Some(end) = self.held.find(END, MOST) else { return coming(&self.held) };
+        self.begun = false;
+        let bytes = self.held.take(end + END.len());
+        Head::parse(&bytes).ok_or(Refused::Ambiguous).map(Some)
+    }
+
+    fn head(&mut self, out: &mut Vec<u8>) -> Result<bool, Refused> {
+        let Some(mut head) = self.whole_head()? else {
+            return Ok(matches!(self.state, State::Opaque));
+        };
         let framing = head.framing()?;
         self.room = MOST_GROWTH;
         let mut in_body = Vec::new();
         if head.is_for(&self.host) {
-            head.put(&self.secrets, &mut self.room)?;
+            let answers = &mut self.answers;
+            head.put(&self.secrets, &mut self.room, |sent, was| answers.learn(sent, was))?;
+            if head.asks_for_an_echo() && self.room < MOST_GROWTH {
+                return Err(Refused::Echo);
+            }
+            head.accept_only_plain();
             in_body.extend(self.secrets.iter().filter(|secret| secret.in_body));
         }
+        self.answers.expect(match framing {
+            Framing::Tunnel => Asked::Tunnel,
+            _ if head.asks_for_a_head() => Asked::Head,
+            _ => Asked::Ordinary,
+        });
         let put = Replacer::new(in_body, head.body_encoding());
         self.state = match framing {
             Framing::Tunnel => State::Opaque,
-            Framing::Chunked => State::Chunks(Chunks::new(put)),
+            Framing::Chunked => State::Chunks(Chunks::default(), put),
             Framing::Length(0) => State::Head,
             Framing::Length(left) if put.is_idle() => State::Body(left),
             Framing::Length(left) => match usize::try_from(left) {
@@ -157,13 +208,6 @@ impl Rewriter {
         out.extend(head.to_bytes());
         Ok(true)
     }
-}
-
-/// At most `left` bytes from the front of `held`; `left` is what remains to come.
-pub(super) fn take(held: &mut Vec<u8>, left: &mut u64) -> Vec<u8> {
-    let length = usize::try_from(*left).unwrap_or(usize::MAX).min(held.len());
-    *left = left.saturating_sub(u64::try_from(length).unwrap_or(u64::MAX));
-    held.drain(..length).collect()
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ pub(crate) trait Lower {
 /// One side of a TLS connection: the client's.
 pub(crate) struct Session {
     tls: ClientConnection,
+    verified: bool,
     /// The connection it lies on; without one it is in memory.
     pub(crate) connection: Option<u32>,
     /// Records from the peer that rustls has not seen.
@@ -41,8 +42,10 @@ pub(crate) struct Session {
     outbound: VecDeque<u8>,
     /// Plain bytes that were taken, though the guest was told to try again.
     promised: Option<usize>,
-    /// Puts secrets in the place of what stands for them.
+    /// Puts secrets in the place of what stands for them, and back.
     rewriter: Option<Rewriter>,
+    /// Plain bytes from the peer that the guest may have, where there are secrets.
+    ready: VecDeque<u8>,
     failed: Option<Failure>,
     _place: Place,
 }
@@ -51,6 +54,7 @@ impl Session {
     pub(crate) fn new(
         config: ClientConfig,
         name: ServerName<'static>,
+        verified: bool,
         connection: Option<u32>,
         rewriter: Option<Rewriter>,
         place: Place,
@@ -59,15 +63,23 @@ impl Session {
             ClientConnection::new(Arc::new(config), name).map_err(|error| described(&error))?;
         Ok(Self {
             tls,
+            verified,
             connection,
             inbound: Records::default(),
             ended: false,
             outbound: VecDeque::new(),
             promised: None,
             rewriter,
+            ready: VecDeque::new(),
             failed: None,
             _place: place,
         })
+    }
+
+    /// Whether the server's certificate counts.
+    #[cfg(test)]
+    pub(crate) fn is_verified(&self) -> bool {
+        self.verified
     }
 
     /// Goes on with the handshake as far as can be now.
@@ -87,6 +99,40 @@ impl Session {
     /// Plain bytes into `buffer`, as many as are there; 0 says that the peer has
     /// taken its leave.
     pub(crate) fn receive(
+        &mut self,
+        buffer: &mut [u8],
+        lower: &mut dyn Lower,
+    ) -> Result<usize, Failure> {
+        if self.rewriter.is_none() {
+            return self.receive_as_it_is(buffer, lower);
+        }
+        loop {
+            let taken = self.ready.read(buffer).unwrap_or_default();
+            if taken > 0 || buffer.is_empty() {
+                return Ok(taken);
+            }
+            let received = self.receive_as_it_is(buffer, lower);
+            let Some(rewriter) = &mut self.rewriter else { return received };
+            let mut plain = Vec::new();
+            match &received {
+                Ok(length @ 1..) => {
+                    rewriter.clean(buffer.get(..*length).unwrap_or_default(), &mut plain);
+                }
+                Err(failure) if failure.code == Code::WantRead => rewriter.stall(&mut plain),
+                // More may come in the next run.
+                Err(failure) if failure.code == Code::Limit => {}
+                // What there is comes first; the end is told next time.
+                Ok(_) | Err(_) => rewriter.end(&mut plain),
+            }
+            if plain.is_empty() && !matches!(received, Ok(1..)) {
+                return received;
+            }
+            self.ready.extend(plain);
+        }
+    }
+
+    /// As the peer has sent it.
+    fn receive_as_it_is(
         &mut self,
         buffer: &mut [u8],
         lower: &mut dyn Lower,
@@ -163,9 +209,20 @@ impl Session {
     /// Plain bytes that are there without a look at what lies below.
     pub(crate) fn pending(&mut self) -> Result<usize, Failure> {
         loop {
-            let state = self.process()?;
-            if state > 0 || self.inbound.is_empty() || !self.digest()? {
-                return Ok(state);
+            let mut there = self.process()?;
+            if let Some(rewriter) = &mut self.rewriter {
+                let mut plain = Vec::new();
+                let mut piece = [0; 4096];
+                while self.ready.len() + plain.len() < MOST_PLAIN
+                    && let Ok(length @ 1..) = self.tls.reader().read(&mut piece)
+                {
+                    rewriter.clean(piece.get(..length).unwrap_or_default(), &mut plain);
+                }
+                self.ready.extend(plain);
+                there = self.ready.len();
+            }
+            if there > 0 || self.inbound.is_empty() || !self.digest()? {
+                return Ok(there);
             }
         }
     }
@@ -290,7 +347,10 @@ impl Session {
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session").field("connection", &self.connection).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("connection", &self.connection)
+            .field("verified", &self.verified)
+            .finish_non_exhaustive()
     }
 }
 

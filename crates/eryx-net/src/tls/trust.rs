@@ -1,12 +1,12 @@
 use crate::bindings::eryx::net::tls::{Options, Version};
 use crate::error::NetConfigError;
-use crate::policy::{HostName, NetRule, Policy};
+use crate::policy::{Host, NetRule, Policy};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::client::{ResolvesClientCert, Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
 use rustls::{
     ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
@@ -100,25 +100,40 @@ pub(crate) struct Trust {
 struct Made {
     provider: Arc<CryptoProvider>,
     verifier: Arc<WebPkiServerVerifier>,
+    /// The same for all: who goes on with a session must have had the same.
+    nothing_to_show: Arc<NoIdentity>,
+}
+
+/// No certificate for any server.
+#[derive(Debug)]
+struct NoIdentity;
+
+impl ResolvesClientCert for NoIdentity {
+    fn resolve(&self, _hints: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        false
+    }
 }
 
 impl Trust {
-    /// Whether the certificate of `name` need not be verified.
-    pub(crate) fn grants_unverified(&self, name: Option<&HostName>) -> bool {
-        name.is_some_and(|name| self.config.unverified.allows_lookup(name))
+    /// Whose certificates need not be verified.
+    pub(crate) fn unverified(&self) -> &Policy {
+        &self.config.unverified
     }
 
-    pub(crate) fn grants_unverified_address(&self, address: std::net::SocketAddr) -> bool {
-        self.config.unverified.grants_address(address.ip(), address.port())
-    }
-
-    /// What a session with `name` starts from. `verify` is the host's decision.
+    /// What a session with `host` starts from. `verify` is the host's decision.
+    ///
+    /// Sessions go on with earlier ones only where nothing was left out then: the
+    /// server was verified, and no certificate of ours was shown, nor is one now.
     pub(crate) fn client_config(
         &self,
-        name: Option<&HostName>,
+        host: &Host,
         options: &Options,
         verify: bool,
-        resumption: &Resumption,
+        resumption: Resumption,
     ) -> Result<ClientConfig, String> {
         let made = self.made.get_or_init(|| make(&self.config)).as_ref().map_err(Clone::clone)?;
         let verifier: Arc<dyn ServerCertVerifier> = if verify {
@@ -131,16 +146,18 @@ impl Trust {
             .map_err(|error| error.to_string())?
             .dangerous()
             .with_custom_certificate_verifier(verifier);
-        let identity = name.and_then(|name| {
-            self.config.identities.iter().find(|identity| identity.hosts.names(name))
-        });
+        let mut identities = self.config.identities.iter();
+        let identity = identities.find(|identity| verify && identity.hosts.is_about(host));
         let mut config = match identity {
-            Some(identity) => builder.with_client_cert_resolver(Arc::new(
-                rustls::sign::SingleCertAndKey::from(Arc::clone(&identity.key)),
-            )),
-            None => builder.with_no_client_auth(),
+            Some(identity) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(
+                Arc::clone(&identity.key),
+            ))),
+            None => builder.with_client_cert_resolver(Arc::clone(&made.nothing_to_show) as _),
         };
-        config.resumption = resumption.clone();
+        config.resumption = match identity {
+            None if verify => resumption,
+            _ => Resumption::disabled(),
+        };
         config.alpn_protocols.clone_from(&options.protocols);
         Ok(config)
     }
@@ -172,7 +189,7 @@ fn make(config: &TrustConfig) -> Result<Made, String> {
         WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
             .build()
             .map_err(|_| "the host trusts no certificate authority".to_owned())?;
-    Ok(Made { provider, verifier })
+    Ok(Made { provider, verifier, nothing_to_show: Arc::new(NoIdentity) })
 }
 
 /// Believes any certificate: only where the host has granted it.

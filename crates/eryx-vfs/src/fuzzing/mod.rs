@@ -3,13 +3,15 @@
 
 mod agreement;
 mod input;
+mod model;
 mod outside;
 
 use input::Input;
 
-/// Operations do the same in memory as in a directory of the host.
+/// Operations do the same in memory as in a directory of the host, and as a model.
 pub fn operations(bytes: &[u8]) {
     agreement::compare(&agreement::decode(&mut Input(bytes)));
+    model::compare(&model::decode(&mut Input(bytes)));
 }
 
 /// Links and paths never lead out of what is mounted.

@@ -9,7 +9,12 @@
 )]
 
 wasmtime::component::bindgen!({
-    path: "wit",
+    path: [
+        "../../wit/deps/io.wit",
+        "../../wit/deps/clocks.wit",
+        "../../wit/deps/filesystem.wit",
+        "wit",
+    ],
     world: "eryx:vfs/files",
     imports: {
         "wasi:filesystem/types.[method]descriptor.get-flags": tracing | trappable,

@@ -60,6 +60,15 @@ impl Files {
         Self
     }
 
+    pub(crate) fn lasting(self, _mounts: &Mounts, _own: impl FnOnce() -> OwnFiles) -> Self {
+        self
+    }
+
+    #[expect(clippy::unused_self, reason = "with files it is more")]
+    pub(crate) fn fork_own(&self) -> Option<OwnFiles> {
+        None
+    }
+
     pub(crate) fn checkpoint(&self) -> Undo {
         Box::new(|| ())
     }

@@ -28,6 +28,16 @@ impl Files {
         Self { ctx, own: own.cloned() }
     }
 
+    /// Those of an interpreter whose files outlive it, unless they do already.
+    pub(crate) fn lasting(self, mounts: &Mounts, own: impl FnOnce() -> OwnFiles) -> Self {
+        if self.own.is_some() { self } else { Self::new(mounts, Some(&own())) }
+    }
+
+    /// A copy of those that outlive the interpreter, if any do.
+    pub(crate) fn fork_own(&self) -> Option<OwnFiles> {
+        self.own.as_ref().map(OwnFiles::fork)
+    }
+
     pub(crate) fn checkpoint(&self) -> Undo {
         let Some(own) = self.own.clone() else { return Box::new(|| ()) };
         let before = own.storage().snapshot();

@@ -28,6 +28,9 @@ impl Sockets {
     pub(crate) fn new(_reach: &Reach) -> Self {
         Self
     }
+
+    #[expect(clippy::unused_self, reason = "with a network it has something to do")]
+    pub(crate) fn begin_run(&mut self) {}
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "with a network it can fail")]

@@ -27,6 +27,10 @@ impl Sockets {
     pub(crate) fn new(reach: &Reach) -> Self {
         Self(reach.0.context())
     }
+
+    pub(crate) fn begin_run(&mut self) {
+        self.0.begin_run();
+    }
 }
 
 /// What a builder was told of the network.

@@ -1,5 +1,5 @@
-//! What holds for any bytes: the body of the fuzz target `http_rewriter`, which is
-//! a test too. It looks inside, so it is here.
+//! What holds for any bytes: the bodies of the fuzz targets `http_rewriter` and
+//! `http_answers`, which are tests too. They look inside, so they are here.
 
 mod input;
 mod model;
@@ -22,6 +22,27 @@ pub fn http_rewriter(bytes: &[u8]) {
     let cuts: [u8; 8] = std::array::from_fn(|_| input.byte());
     as_they_are(&setting, &cuts, input.0);
     as_model(&setting, &cuts, &mut input);
+}
+
+/// What a server answers comes out without the values of secrets however it is cut.
+pub fn http_answers(bytes: &[u8]) {
+    let mut input = Input(bytes);
+    let setting = Setting::decode(&mut input);
+    let cuts: [u8; 8] = std::array::from_fn(|_| input.byte());
+    let asked = input.pick(&["GET", "HEAD", "CONNECT"]);
+    let stream = setting.fill_in(input.0);
+    cleaned_alike(&setting, asked, &cuts, &stream);
+}
+
+/// The cuts change nothing.
+fn cleaned_alike(setting: &Setting, asked: &str, cuts: &[u8], stream: &[u8]) {
+    let whole = setting.answer(asked, &[stream]);
+    let pieces = cut(stream, cuts);
+    let cut_up = setting.answer(asked, &pieces);
+    // Chunks are cut anew.
+    if memchr::memmem::find(&stream.to_ascii_lowercase(), b"chunked").is_none() {
+        assert!(cut_up == whole, "{} {} {:?}", shown(&cut_up), shown(&whole), lengths(&pieces));
+    }
 }
 
 /// Any bytes: what comes out says the same as if they had come at once.
@@ -111,12 +132,32 @@ mod tests {
         assert!(count > 0, "there are no seeds");
     }
 
+    #[test]
+    fn seeds_of_http_answers() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/http_answers");
+        let seeds: Vec<_> = fs::read_dir(folder).unwrap().collect();
+        assert!(!seeds.is_empty(), "there are no seeds");
+        for seed in seeds {
+            super::http_answers(&fs::read(seed.unwrap().path()).unwrap());
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(300))]
 
         #[test]
         fn rewriting_of_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             super::http_rewriter(&bytes);
+        }
+
+        #[test]
+        fn cleaning_of_what_answers_are_made_of(
+            settings in prop::array::uniform10(any::<u8>()),
+            text in "(HTTP/1\\.[01] (200|101|204|304|100) (OK|\x01)\r\n\
+                ((A|Location|Content-Length|Transfer-Encoding): (\x01|[0-9]{1,2}|chunked)\r\n){0,3}\r?\n?\
+                ([0-9a-f]{1,2}(;[a-z]{1,3})?\r?\n?|[\x01-\x06]|[ -~]{0,9}|\r\n){0,8}){1,3}",
+        ) {
+            super::http_answers(&[&settings[..], text.as_bytes()].concat());
         }
 
         #[test]

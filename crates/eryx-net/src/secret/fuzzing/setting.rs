@@ -4,6 +4,7 @@ use super::input::Input;
 use super::reader::Message;
 use crate::policy::HostName;
 use crate::secret::replacer::MOST_GROWTH;
+use crate::secret::scrubber::LEAST;
 use crate::secret::{Rewriter, Secret};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -43,6 +44,39 @@ impl Setting {
     pub(super) fn rewriter(&self) -> Rewriter {
         let secrets: Vec<Secret> = (0..KEYS.len()).map(|number| self.secret(number)).collect();
         Rewriter::new(&HOST.parse::<HostName>().unwrap(), &secrets).unwrap()
+    }
+
+    /// Bytes 1 to 6 stand for the values, written in three ways.
+    pub(super) fn fill_in(&self, stream: &[u8]) -> Vec<u8> {
+        let encodes: [fn(&str) -> String; 3] = [plain, percent, json];
+        let written = |byte: u8| match byte {
+            1..=6 => {
+                let number = usize::from(byte - 1);
+                encodes[number % 3](&self.values[number / 3]).into_bytes()
+            }
+            other => vec![other],
+        };
+        stream.iter().flat_map(|byte| written(*byte)).collect()
+    }
+
+    /// What the guest gets of a server's answer to such a request.
+    pub(super) fn answer(&self, method: &str, pieces: &[&[u8]]) -> Vec<u8> {
+        let mut rewriter = self.rewriter();
+        rewriter
+            .rewrite(format!("{method} / HTTP/1.1\r\nHost: {HOST}\r\n\r\n").as_bytes())
+            .unwrap();
+        let mut out = Vec::new();
+        for piece in pieces {
+            rewriter.clean(piece, &mut out);
+        }
+        rewriter.end(&mut out);
+        let length: usize = pieces.iter().map(|piece| piece.len()).sum();
+        assert!(out.len() <= length * 8 + 2 * MOST_GROWTH, "{length} bytes became {}", out.len());
+        for number in 0..2 {
+            let short = self.values[number].len() < LEAST;
+            assert!(short || !self.has_value(number, &out), "{:?}", out.escape_ascii().to_string());
+        }
+        out
     }
 
     fn secret(&self, number: usize) -> Secret {

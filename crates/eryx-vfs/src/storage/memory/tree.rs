@@ -231,7 +231,11 @@ impl Tree {
         self.check_free(dir, name)?;
         self.room_for_node()?;
         self.usage.nodes = self.usage.nodes.saturating_add(1);
-        self.add_name(dir, name, number)
+        self.entries_mut(dir)?.insert(name.into(), number);
+        let node = self.nodes.get_mut(number).ok_or(FsError::NoEntry)?;
+        node.links = node.links.saturating_add(1);
+        node.changed = SystemTime::now();
+        Ok(())
     }
 
     pub(super) fn unlink(&mut self, dir: u64, name: &str) -> FsResult<()> {
@@ -378,18 +382,10 @@ impl Tree {
         self.room_for_node()?;
         let number = self.next;
         self.next = self.next.checked_add(1).ok_or(FsError::NoSpace)?;
-        self.nodes.insert(number, Node { links: 0, ..Node::new(what) });
+        self.nodes.insert(number, Node::new(what));
         self.usage.nodes = self.usage.nodes.saturating_add(1);
-        self.add_name(dir, name, number)?;
-        Ok(number)
-    }
-
-    fn add_name(&mut self, dir: u64, name: &str, number: u64) -> FsResult<()> {
         self.entries_mut(dir)?.insert(name.into(), number);
-        let node = self.nodes.get_mut(number).ok_or(FsError::NoEntry)?;
-        node.links = node.links.saturating_add(1);
-        node.changed = SystemTime::now();
-        Ok(())
+        Ok(number)
     }
 
     fn remove_name(&mut self, dir: u64, name: &str, number: u64) -> FsResult<()> {
