@@ -132,12 +132,13 @@ fn writer(chunks: &[(bool, usize, usize)]) -> (String, [usize; 2]) {
     let mut sizes = [0, 0];
     for &(to_stderr, way, size) in chunks {
         let (stream, descriptor) = if to_stderr { ("stderr", 2) } else { ("stdout", 1) };
-        code += &match way {
+        let line = match way {
             0 => format!("print('x' * {size}, end='', file=sys.{stream})\n"),
             1 => format!("sys.{stream}.write('x' * {size})\n"),
             2 => format!("sys.{stream}.buffer.write(b'x' * {size})\n"),
             _ => format!("os.write({descriptor}, b'x' * {size})\n"),
         };
+        code.push_str(&line);
         sizes[usize::from(to_stderr)] += size;
     }
     (code + "None", sizes)

@@ -130,7 +130,7 @@ async fn memory_is_told_of_each_run() {
     let mut look = async |code: &str| {
         let ended = interpreter.execute(code, &options).await;
         let memory: &MemoryTracker = interpreter.data_mut().unwrap().runtime().memory();
-        let told = ended.as_ref().map_or_else(|error| error.output().unwrap(), |output| output);
+        let told = ended.as_ref().unwrap_or_else(|error| error.output().unwrap());
         assert_eq!(told.peak_memory_bytes, memory.peak());
         assert_eq!(memory.limit(), 100 << 20);
         (memory.peak(), memory.was_refused())

@@ -135,7 +135,7 @@ async fn case_08_huge_allocation() {
         }
         raises(&limited(), Duration::ZERO, "x = bytearray(2**63)", &["OverflowError"]).await;
     };
-    grows_by(128, attempts).await;
+    grows_by(128, Box::pin(attempts)).await;
 }
 
 #[tokio::test]
@@ -162,7 +162,7 @@ async fn case_09_append_for_ever() {
             .await;
         }
     };
-    grows_by(250, attempts).await;
+    grows_by(250, Box::pin(attempts)).await;
 }
 
 #[tokio::test]
@@ -245,7 +245,7 @@ async fn case_11_random_bytes() {
         let code = "import os\nos.urandom(1<<30)";
         raises(&limited(), Duration::ZERO, code, &["OSError", "MemoryError"]).await;
     };
-    grows_by(96, attempts).await;
+    grows_by(96, Box::pin(attempts)).await;
     // Where the guest has the memory for them, the host needs none of its own.
     let sandbox = with(ResourceLimits::default().with_memory_bytes(400 << 20));
     let attempts = async {
@@ -262,7 +262,7 @@ async fn case_11_random_bytes() {
         })
         .await;
     };
-    grows_by(128, attempts).await;
+    grows_by(128, Box::pin(attempts)).await;
 }
 
 #[tokio::test]
@@ -276,7 +276,7 @@ async fn case_12_endless_output_cut() {
         })
         .await;
     };
-    grows_by(128, attempts).await;
+    grows_by(128, Box::pin(attempts)).await;
 }
 
 #[tokio::test]
@@ -302,7 +302,7 @@ async fn case_12_endless_output_stopped() {
             .await;
         }
     };
-    grows_by(128, attempts).await;
+    grows_by(128, Box::pin(attempts)).await;
 }
 
 #[tokio::test]
@@ -343,7 +343,7 @@ async fn case_15_huge_message() {
         })
         .await;
     };
-    grows_by(300, attempts).await;
+    grows_by(300, Box::pin(attempts)).await;
 }
 
 #[tokio::test]
