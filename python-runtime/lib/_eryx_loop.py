@@ -82,7 +82,8 @@ class HostEventLoop(asyncio.selector_events.BaseSelectorEventLoop):
         what ends: `stop` is answered if it runs, to be raised in it. Else it is
         cancelled, so that the traceback shows where it waited, and what runs goes
         on: only if that does not let the loop go on, `stop` is for it, too."""
-        if self._main is not None and asyncio.current_task(self) is self._main:
+        is_main = self._main is not None and asyncio.current_task(self) is self._main
+        if is_main and not _is_in_a_step(frame):
             return stop
         if self._stop is None:
             self._stop, self._patience = stop, PATIENCE
@@ -156,6 +157,19 @@ def _is_called_by_loop(frame):
     while (outer := frame.f_back) is not None:
         if outer.f_code is _CALLER:
             return True
+        frame = outer
+    return False
+
+
+_SCHEDULER = asyncio.BaseEventLoop.call_soon.__code__
+
+
+def _is_in_a_step(frame):
+    """Whether `frame` is where a task, between two steps of its own, has the loop take
+    note of the next: an exception there would be lost, and the task with it."""
+    while (outer := frame.f_back) is not None:
+        if outer.f_code is _CALLER:
+            return frame.f_code is _SCHEDULER
         frame = outer
     return False
 

@@ -4,6 +4,9 @@ import itertools
 import linecache
 import sys
 import traceback
+
+# What a program makes of `builtins` is nothing to who describes how it ended.
+from builtins import isinstance, issubclass, len, list, max, min, repr, str, type
 from collections.abc import Sequence
 
 from _eryx_result import cut, head, safe_text

@@ -3,6 +3,9 @@
 import json
 import sys
 
+# What a program makes of `builtins` is nothing to who describes how it ended.
+from builtins import isinstance, len, repr, str, type
+
 from _eryx_stop import is_stop
 
 

@@ -186,12 +186,13 @@ impl ResourceLimits {
         self
     }
 
-    /// Those that hold while a session is restored, in which nobody can be asked to
-    /// end.
+    /// Those that hold while a session is restored.
     #[must_use]
     pub fn for_restoring(&self) -> Self {
         let timeout = self.timeout.into_iter().chain(self.restore_timeout).min();
-        Self { timeout, soft_timeout: None, ..self.clone() }
+        let is_before = |soft: &Duration| timeout.is_none_or(|hard| *soft < hard);
+        let soft_timeout = self.soft_timeout.filter(is_before);
+        Self { timeout, soft_timeout, ..self.clone() }
     }
 
     /// Sets [`callbacks`](Self::callbacks).
