@@ -79,7 +79,8 @@ async fn a_print_is_one_piece_for_whoever_listens() {
     assert_eq!(pieces.concat(), format!("a 1 b 2.5\n{}\na 1b\n", "x".repeat(5000)));
     assert_eq!(pieces[0], "a 1 b 2.5\n");
     assert_eq!(pieces.last().unwrap(), "b\n");
-    assert!(pieces.len() <= 5, "{pieces:?}");
+    // Where the guest looks at the clock in their midst, one is two.
+    assert!(pieces.len() <= 6, "{pieces:?}");
 }
 
 #[tokio::test]

@@ -82,8 +82,13 @@ async fn time_and_fuel_of_the_session_and_of_a_run() {
     let run = session.execute(slow).run().await;
     assert!(matches!(&run, Err(Error::Timeout(t)) if **t == Duration::from_millis(100)), "{run:?}");
     session.set_execution_timeout(None);
+    session.reset(&Callbacks::default()).await.unwrap();
     session.set_fuel_limit(Some(300_000_000));
     assert_eq!(session.fuel_limit(), Some(300_000_000));
+    // It was started without, and moves when a run is to be counted.
+    session.snapshot_state().await.unwrap();
+    session.snapshot_image().await.unwrap();
+    assert!(session.execute("1").run().await.unwrap().fuel_consumed.is_some());
     session.reset(&Callbacks::default()).await.unwrap();
     // Both stay over a reset.
     assert_eq!((session.execution_timeout(), session.fuel_limit()), (None, Some(300_000_000)));
@@ -107,8 +112,12 @@ async fn asked_to_end_and_cancelled() {
     assert_eq!(raised.type_name, "TimeoutError");
     assert_eq!(result(&mut session, "x").await, "1");
     let token = CancellationToken::new();
-    token.cancel();
-    let run = session.execute("while True: pass").with_cancellation(token).run().await;
+    let cancel = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        token.cancel();
+    };
+    let run = session.execute("while True: pass").with_cancellation(token.clone()).run();
+    let (run, ()) = tokio::join!(run, cancel);
     assert!(matches!(run, Err(Error::Cancelled(_))), "{run:?}");
     assert_eq!(session.state(), State::Poisoned(Poison::Cancelled));
 }

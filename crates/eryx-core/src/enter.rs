@@ -34,6 +34,13 @@ pub(crate) async fn execute<T: RuntimeView>(
     started: Instant,
 ) -> Result<ExecutionOutput, Error> {
     options.limits.check()?;
+    if options.limits.fuel.is_some() && !interpreter.is_metered() {
+        return Err(Error::Config(
+            "the interpreter was started without a fuel limit and cannot count fuel now: start it \
+             with one"
+                .into(),
+        ));
+    }
     let program = {
         let executor = interpreter.executor().clone();
         let lasting = interpreter.is_lasting();
@@ -130,15 +137,7 @@ async fn engine<T: RuntimeView>(
     interpreter: &mut Interpreter<T>,
     options: &RunOptions,
 ) -> Result<PythonEngine, Error> {
-    let metered = interpreter.is_metered();
-    if options.limits.fuel.is_some() && !metered {
-        return Err(Error::Config(
-            "the interpreter was started without a fuel limit and cannot count fuel now: start it \
-             with one"
-                .into(),
-        ));
-    }
-    if !metered {
+    if !interpreter.is_metered() {
         return Ok(interpreter.executor().engine().clone());
     }
     let fuel = options.limits.fuel.unwrap_or(u64::MAX);

@@ -42,7 +42,8 @@ pub struct ResourceLimits {
     pub stderr_bytes: u64,
     /// What happens to a program that prints more. It runs on.
     pub output_policy: OutputPolicy,
-    /// Bytes kept of a traceback, and of an exception's message. 64 KiB.
+    /// Bytes kept of a traceback, and of an exception's message; the guest tells no
+    /// more than some 4 MiB in any case. 64 KiB.
     pub traceback_bytes: u32,
     /// Bytes kept of the result. 1 MiB.
     pub result_bytes: u32,
