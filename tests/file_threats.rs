@@ -2,6 +2,7 @@
 //! what it asks for is refused by its proper name, the host has paid little for that,
 //! and the session is as usable as before.
 
+use crate::files::{folder, over, telling_errno, volume};
 use crate::support::sandbox;
 use eryx::{
     ArcStorage, DirPerms, FilePerms, InMemoryStorage, Sandbox, Session, StorageFiles,
@@ -50,10 +51,7 @@ impl Attempt {
 
     /// Runs statements; returns the name of the `OSError` that they end in, "" for none.
     async fn errno(&self, code: &str) -> String {
-        let lines = code.replace('\n', "\n    ");
-        let code =
-            format!("try:\n    {lines}\nexcept OSError as e:\n    print(errno.errorcode[e.errno])");
-        self.printed(&code).await.trim().to_owned()
+        self.printed(&telling_errno(code)).await.trim().to_owned()
     }
 
     /// What must hold whatever was tried.
@@ -71,23 +69,6 @@ impl Attempt {
         drop(self.session);
         assert!(held().handles <= self.before.handles, "{:?}, {:?}", self.before, held());
     }
-}
-
-fn over(storage: &Arc<InMemoryStorage>) -> Sandbox {
-    Sandbox::embedded().storage(ArcStorage::from(Arc::clone(storage))).build().unwrap()
-}
-
-fn volume(mount: VolumeMount) -> Sandbox {
-    Sandbox::embedded().volume(mount).build().unwrap()
-}
-
-/// A folder of the host with something in it, and something beside it.
-fn folder() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::create_dir_all(folder.path().join("vol/sub")).unwrap();
-    fs::write(folder.path().join("vol/a.txt"), "from the host").unwrap();
-    fs::write(folder.path().join("secret"), "not for guests").unwrap();
-    folder
 }
 
 /// Names, contents and times of all that is in a folder.
@@ -108,44 +89,59 @@ fn image(folder: &Path) -> Vec<(String, Vec<u8>, std::time::SystemTime)> {
     seen
 }
 
+/// A place of each kind to write to.
+struct Everywhere {
+    storage: Arc<InMemoryStorage>,
+    folder: TempDir,
+    sandbox: Sandbox,
+}
+
+impl Everywhere {
+    const PLACES: [&str; 3] = ["/data", "/tmp", "/vol"];
+
+    fn new() -> Self {
+        let storage = Arc::new(InMemoryStorage::new());
+        let folder = folder();
+        let volume = VolumeMount::new(folder.path().join("vol"), "/vol");
+        let config = VfsConfig::default().with_volume(volume);
+        let shared = ArcStorage::from(Arc::clone(&storage));
+        let sandbox = Sandbox::embedded().files(shared, &config).build().unwrap();
+        Self { storage, folder, sandbox }
+    }
+
+    /// The file `f` has taken no place in any of them.
+    fn holds_nothing(&self) {
+        assert_eq!(self.storage.usage().bytes, 0);
+        assert_eq!(fs::metadata(self.folder.path().join("vol/f")).unwrap().len(), 0);
+    }
+}
+
 #[tokio::test]
 async fn case_18_a_jump_takes_no_memory() {
-    let storage = Arc::new(InMemoryStorage::new());
-    let folder = folder();
-    let config =
-        VfsConfig::default().with_volume(VolumeMount::new(folder.path().join("vol"), "/vol"));
-    let shared = ArcStorage::from(Arc::clone(&storage));
-    let sandbox = Sandbox::embedded().files(shared, &config).build().unwrap();
-    let attempt = Attempt::new(&sandbox).await;
-    for place in ["/data", "/tmp", "/vol"] {
+    let everywhere = Everywhere::new();
+    let attempt = Attempt::new(&everywhere.sandbox).await;
+    for place in Everywhere::PLACES {
         let code =
             format!("f = open('{place}/f', 'wb', buffering=0)\nf.seek(2**40)\nf.write(b'x')");
         assert_eq!(attempt.errno(&code).await, "ENOSPC", "{place}");
         let code = format!("print(os.stat('{place}/f').st_size)\nf.close()");
         assert_eq!(attempt.printed(&code).await, "0\n", "{place}");
     }
-    assert_eq!(storage.usage().bytes, 0);
-    assert_eq!(fs::metadata(folder.path().join("vol/f")).unwrap().len(), 0);
+    everywhere.holds_nothing();
     attempt.ends_well().await;
 }
 
 #[tokio::test]
 async fn case_19_a_huge_size() {
-    let storage = Arc::new(InMemoryStorage::new());
-    let folder = folder();
-    let config =
-        VfsConfig::default().with_volume(VolumeMount::new(folder.path().join("vol"), "/vol"));
-    let shared = ArcStorage::from(Arc::clone(&storage));
-    let sandbox = Sandbox::embedded().files(shared, &config).build().unwrap();
-    let attempt = Attempt::new(&sandbox).await;
-    for place in ["/data", "/tmp", "/vol"] {
+    let everywhere = Everywhere::new();
+    let attempt = Attempt::new(&everywhere.sandbox).await;
+    for place in Everywhere::PLACES {
         for size in ["2**62", "2**63 - 1", "2**40"] {
             let code = format!("open('{place}/f', 'w').close()\nos.truncate('{place}/f', {size})");
             assert_eq!(attempt.errno(&code).await, "ENOSPC", "{code}");
         }
     }
-    assert_eq!(storage.usage().bytes, 0);
-    assert_eq!(fs::metadata(folder.path().join("vol/f")).unwrap().len(), 0);
+    everywhere.holds_nothing();
     attempt.ends_well().await;
 }
 

@@ -23,23 +23,27 @@ async fn exception(sandbox: &Sandbox, code: &str) -> PythonException {
 
 /// Runs a statement that must fail with `OSError`; returns the error's name.
 async fn errno(sandbox: &Sandbox, code: &str) -> String {
-    let lines = code.replace('\n', "\n    ");
-    let code = format!(
-        "import errno, os\ntry:\n    {lines}\nexcept OSError as e:\n    print(errno.errorcode[e.errno])"
-    );
-    printed(sandbox, &code).await.trim().to_owned()
+    printed(sandbox, &telling_errno(code)).await.trim().to_owned()
 }
 
-fn over(storage: &Arc<InMemoryStorage>) -> Sandbox {
+/// Statements that print the name of the `OSError` that they end in, if they do.
+pub(crate) fn telling_errno(code: &str) -> String {
+    let lines = code.replace('\n', "\n    ");
+    format!(
+        "import errno, os\ntry:\n    {lines}\nexcept OSError as e:\n    print(errno.errorcode[e.errno])"
+    )
+}
+
+pub(crate) fn over(storage: &Arc<InMemoryStorage>) -> Sandbox {
     Sandbox::embedded().storage(ArcStorage::from(Arc::clone(storage))).build().unwrap()
 }
 
-fn volume(mount: VolumeMount) -> Sandbox {
+pub(crate) fn volume(mount: VolumeMount) -> Sandbox {
     Sandbox::embedded().volume(mount).build().unwrap()
 }
 
 /// A folder of the host with something in it, and something beside it.
-fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir_all(folder.path().join("vol/sub")).unwrap();
     fs::write(folder.path().join("vol/a.txt"), "from the host").unwrap();

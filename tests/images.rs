@@ -1,20 +1,12 @@
 //! Whole sessions: forked, kept as images, and undone.
 
-use crate::support::sandbox;
+use crate::support::{run_in as run, sandbox};
 use eryx::{
     DynamicCallback, Error, PythonImageSnapshot, PythonStateSnapshot, ResourceLimits, Sandbox,
     Session, SnapshotError, SnapshotOptions, State, StorageLimits,
 };
 use std::cell::Cell;
 use std::time::Duration;
-
-async fn run(session: &Session, code: &str) -> String {
-    match session.execute(code).await {
-        Ok(output) => output.stdout.into_string(),
-        Err(Error::Execution(exception)) => panic!("{}", exception.traceback),
-        Err(error) => panic!("{code}: {error}"),
-    }
-}
 
 /// What no pickle can hold.
 const UNSAVEABLE: &str = "

@@ -1,23 +1,11 @@
 //! Variables saved by value: what comes back, and what is refused, by its name.
 
-use crate::support::{raised, sandbox, with};
+use crate::support::{raised, run_in as run, sandbox, session, with};
 use eryx::{
     DynamicCallback, Error, Omission, PythonStateSnapshot, ResourceLimits, Sandbox, Session,
     SnapshotError, SnapshotOptions, State,
 };
 use std::time::{Duration, Instant};
-
-async fn session() -> Session {
-    sandbox().session().await.unwrap()
-}
-
-async fn run(session: &Session, code: &str) -> String {
-    match session.execute(code).await {
-        Ok(output) => output.stdout.into_string(),
-        Err(Error::Execution(exception)) => panic!("{}", exception.traceback),
-        Err(error) => panic!("{code}: {error}"),
-    }
-}
 
 /// Runs the first half of a program, and the second wherever its variables are: where
 /// they were made, in another session, and in both once more.

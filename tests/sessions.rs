@@ -1,23 +1,11 @@
 //! Live sessions: what lasts, what can be saved, and what is refused.
 
-use crate::support::sandbox;
+use crate::support::{run_in as run, sandbox, session};
 use eryx::{
     DynamicCallback, Error, Poison, PythonStateSnapshot, ResourceLimits, Sandbox, Session,
     SnapshotError, SnapshotOptions, State,
 };
 use std::time::Duration;
-
-async fn session() -> Session {
-    sandbox().session().await.unwrap()
-}
-
-async fn run(session: &Session, code: &str) -> String {
-    match session.execute(code).await {
-        Ok(output) => output.stdout.into_string(),
-        Err(Error::Execution(exception)) => panic!("{}", exception.traceback),
-        Err(error) => panic!("{code}: {error}"),
-    }
-}
 
 #[tokio::test]
 async fn what_a_run_defines_the_next_finds() {

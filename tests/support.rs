@@ -1,6 +1,6 @@
 //! What the tests share.
 
-use eryx::{Error, ExecutionOutput, PythonException, ResourceLimits, Sandbox, State};
+use eryx::{Error, ExecutionOutput, PythonException, ResourceLimits, Sandbox, Session, State};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -38,6 +38,19 @@ pub(crate) async fn stdout_of(sandbox: &Sandbox, code: &str) -> String {
 /// Runs a program that must end well.
 pub(crate) async fn run(code: &str) -> ExecutionOutput {
     sandbox().execute(code).await.unwrap()
+}
+
+pub(crate) async fn session() -> Session {
+    sandbox().session().await.unwrap()
+}
+
+/// Runs a program that must end well in this session; returns what it printed.
+pub(crate) async fn run_in(session: &Session, code: &str) -> String {
+    match session.execute(code).await {
+        Ok(output) => output.stdout.into_string(),
+        Err(Error::Execution(exception)) => panic!("{}", exception.traceback),
+        Err(error) => panic!("{code}: {error}"),
+    }
 }
 
 /// Runs a program that must raise.

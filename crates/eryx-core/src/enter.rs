@@ -48,8 +48,8 @@ pub(crate) async fn execute<T: RuntimeView>(
         let (clock, seed) = (runtime.clock(), runtime.seed());
         program(code, options, executor.extensions(), lasting, clock, seed)?
     };
-    interpreter.body()?.store.data_mut().begin_run();
     let ended = enter(interpreter, options, started, async |body| {
+        body.store.data_mut().begin_run();
         body.sandbox.eryx_runtime_execution().call_execute(&mut body.store, &program).await
     })
     .await?;

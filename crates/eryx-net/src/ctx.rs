@@ -103,12 +103,16 @@ impl NetCtx {
 
 /// Decisions.
 impl NetCtx {
-    /// What to tell the guest of a refusal. It is an event, too, as long as the run has
-    /// had few.
-    fn refuse(&self, decision: &Decision, reason: &str, told: Failure) -> Failure {
+    /// A refusal is an event, as long as the run has had few.
+    fn deny(&self, decision: &Decision, reason: &str) {
         if self.budget.refusals.take() {
             decision.denied(reason);
         }
+    }
+
+    /// What to tell the guest of a refusal.
+    fn refuse(&self, decision: &Decision, reason: &str, told: Failure) -> Failure {
+        self.deny(decision, reason);
         told
     }
 

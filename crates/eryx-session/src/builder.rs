@@ -21,7 +21,7 @@ pub struct SessionExecuteBuilder<'a, T: RuntimeView> {
 
 impl<'a, T: RuntimeView> SessionExecuteBuilder<'a, T> {
     pub(crate) fn new(session: &'a mut SessionExecutor<T>, code: String) -> Self {
-        let mut options = session.options().clone();
+        let mut options = session.options.clone();
         // Functions outlive their run: a traceback must find the right source.
         if options.filename == RunOptions::default().filename {
             options.filename = format!("<run {}>", session.execution_count() + 1);

@@ -10,7 +10,7 @@ use eryx_core::SnapshotError;
 pub(crate) const PYTHON: &str = "3.13";
 
 const MAGIC: &[u8; 8] = b"eryxsnap";
-pub(crate) const FORMAT: u16 = 3;
+const FORMAT: u16 = 3;
 const HASH: usize = 32;
 
 /// Magic, format, kind, keyed, runtime, Python, time, length.
@@ -22,15 +22,14 @@ const FILES: usize = 8;
 /// What is saved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Contents<'a> {
-    pub(crate) format: u16,
     /// Empty if there are none.
     pub(crate) files: &'a [u8],
     pub(crate) data: &'a [u8],
 }
 
 impl<'a> Contents<'a> {
-    pub(crate) fn of(format: u16, data: &'a [u8]) -> Self {
-        Self { format, files: &[], data }
+    pub(crate) fn of(data: &'a [u8]) -> Self {
+        Self { files: &[], data }
     }
 }
 
@@ -60,7 +59,7 @@ pub(crate) fn write(
     contents: Contents<'_>,
     key: Option<&[u8; 32]>,
 ) -> Vec<u8> {
-    let Contents { files, data, .. } = contents;
+    let Contents { files, data } = contents;
     let length = FILES + files.len() + data.len();
     let mut bytes = Vec::with_capacity(HEADER + length + HASH);
     bytes.extend_from_slice(MAGIC);
@@ -83,13 +82,14 @@ pub(crate) fn write(
     bytes
 }
 
-/// What is known of the contents, and those, of which there may be `limit` bytes.
+/// The format, what is known of the contents, and those, of which there may be `limit`
+/// bytes.
 pub(crate) fn read<'a>(
     expected_kind: Kind,
     bytes: &'a [u8],
     limit: u64,
     key: Option<&[u8; 32]>,
-) -> Result<(SnapshotMetadata, Contents<'a>), SnapshotError> {
+) -> Result<(u16, SnapshotMetadata, Contents<'a>), SnapshotError> {
     if !bytes.starts_with(MAGIC) {
         return Err(SnapshotError::Foreign);
     }
@@ -138,20 +138,21 @@ pub(crate) fn read<'a>(
     check_python(&python_version)?;
     let contents = content.get(HEADER..).unwrap_or_default();
     let contents = match format {
-        1 => Some(Contents::of(format, contents)),
-        2..=FORMAT => split(format, contents),
+        1 => Some(Contents::of(contents)),
+        2..=FORMAT => split(contents),
         _ => None,
     };
     let contents = contents.ok_or(SnapshotError::Damaged)?;
     let size_bytes = contents.data.len();
-    Ok((SnapshotMetadata { timestamp_ms, size_bytes, runtime, python_version }, contents))
+    let metadata = SnapshotMetadata { timestamp_ms, size_bytes, runtime, python_version };
+    Ok((format, metadata, contents))
 }
 
-fn split(format: u16, bytes: &[u8]) -> Option<Contents<'_>> {
+fn split(bytes: &[u8]) -> Option<Contents<'_>> {
     let (length, rest) = bytes.split_first_chunk::<FILES>()?;
     let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
     let (files, data) = rest.split_at_checked(length)?;
-    Some(Contents { format, files, data })
+    Some(Contents { files, data })
 }
 
 pub(crate) fn check_python(version: &str) -> Result<(), SnapshotError> {
@@ -231,7 +232,7 @@ mod tests {
 
         let keyed = snapshot().to_bytes_with_key(&[1; 32]);
         let with_key = |bytes| PythonStateSnapshot::from_bytes_with_key(bytes, &[2; 32]);
-        let image = write(Kind::Image, snapshot().metadata(), Contents::of(FORMAT, b""), None);
+        let image = write(Kind::Image, snapshot().metadata(), Contents::of(b""), None);
         let faults = [
             read(b""),
             read(&bytes[..9]),
@@ -244,6 +245,9 @@ mod tests {
             with_key(&keyed),
             with_key(&bytes),
         ];
+        for fault in &faults[faults.len() - 3..] {
+            assert!(matches!(fault, Err(E::Key(_))), "{fault:?}");
+        }
         let messages: HashSet<_> =
             faults.iter().map(|fault| fault.as_ref().unwrap_err().to_string()).collect();
         assert_eq!(messages.len(), faults.len(), "{messages:#?}");
@@ -280,7 +284,7 @@ mod tests {
 
     #[test]
     fn an_image_is_no_state() {
-        let bytes = write(Kind::Image, snapshot().metadata(), Contents::of(FORMAT, b""), None);
+        let bytes = write(Kind::Image, snapshot().metadata(), Contents::of(b""), None);
         let read = PythonStateSnapshot::from_bytes(&bytes);
         assert!(matches!(read, Err(SnapshotError::Kind { .. })), "{read:?}");
         let read = PythonImageSnapshot::from_bytes(&snapshot().to_bytes());
@@ -291,7 +295,7 @@ mod tests {
     fn another_python_is_told() {
         let one = snapshot();
         let metadata = SnapshotMetadata { python_version: "3.14".into(), ..one.metadata().clone() };
-        let bytes = write(Kind::State, &metadata, Contents::of(FORMAT, one.data()), None);
+        let bytes = write(Kind::State, &metadata, Contents::of(one.data()), None);
         let read = PythonStateSnapshot::from_bytes(&bytes);
         assert!(matches!(read, Err(SnapshotError::Python { .. })), "{read:?}");
     }

@@ -52,7 +52,7 @@ impl PythonImageSnapshot {
     fn write(&self, key: Option<&[u8; 32]>) -> Vec<u8> {
         let mut data = self.runs.to_le_bytes().to_vec();
         pack(&self.image, &mut data);
-        let contents = Contents { format: envelope::FORMAT, files: &self.files, data: &data };
+        let contents = Contents { files: &self.files, data: &data };
         envelope::write(Kind::Image, &self.metadata, contents, key)
     }
 
@@ -107,8 +107,8 @@ impl PythonImageSnapshot {
 
     fn read(bytes: &[u8], key: Option<&[u8; 32]>) -> Result<Self, SnapshotError> {
         let limit = MAX_IMAGE_SIZE as u64;
-        let (mut metadata, contents) = envelope::read(Kind::Image, bytes, limit, key)?;
-        let Contents { format, files, data } = contents;
+        let (format, mut metadata, contents) = envelope::read(Kind::Image, bytes, limit, key)?;
+        let Contents { files, data } = contents;
         let (runs, data) = split_runs(format, data).ok_or(SnapshotError::Damaged)?;
         let image = unpack(metadata.runtime, data).ok_or(SnapshotError::Damaged)?;
         metadata.size_bytes = image.content().len();

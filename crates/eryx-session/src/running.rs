@@ -4,7 +4,6 @@ use crate::SessionExecutor;
 use crate::saving::restoring;
 use crate::session::copy;
 use eryx_core::{Error, ExecutionOutput, Poison, RunOptions, RuntimeView, Undo};
-use std::fmt;
 
 impl<T: RuntimeView> SessionExecutor<T> {
     /// Runs a program and counts it.
@@ -78,11 +77,5 @@ impl Drop for Undoing {
         if let Some(undo) = self.0.take() {
             undo();
         }
-    }
-}
-
-impl fmt::Debug for Undoing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Undoing").field(&self.0.is_some()).finish()
     }
 }

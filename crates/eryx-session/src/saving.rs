@@ -42,10 +42,10 @@ impl<T: RuntimeView> SessionExecutor<T> {
     /// As [`PythonExecutor::start`] and [`Interpreter::fork_into`]; this session is
     /// as it was.
     pub async fn fork(&mut self) -> Result<Self, Error> {
-        self.interpreter.check()?;
         let executor = self.interpreter.executor().clone();
         let executor = match self.interpreter.data_mut() {
             Some(data) => data.for_fork(executor),
+            // It cannot be forked, and that is told next.
             None => executor,
         };
         self.fork_into(executor).await

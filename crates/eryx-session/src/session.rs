@@ -154,10 +154,6 @@ impl<T: RuntimeView> SessionExecutor<T> {
     pub fn close(&mut self) {
         self.interpreter.close();
     }
-
-    pub(crate) fn options(&self) -> &RunOptions {
-        &self.options
-    }
 }
 
 pub(crate) async fn start<T: RuntimeView>(

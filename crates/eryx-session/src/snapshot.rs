@@ -52,12 +52,11 @@ impl SnapshotOptions {
     /// Sets [`max_bytes`](Self::max_bytes).
     #[must_use]
     pub fn with_max_bytes(mut self, bytes: u64) -> Self {
-        self.max_bytes = bytes;
-        self.max_bytes = self.bytes();
+        self.max_bytes = bytes.min(MAX_SNAPSHOT_SIZE as u64);
         self
     }
 
-    /// How many bytes there may be.
+    /// How many bytes there may be, whatever the field says.
     pub(crate) fn bytes(&self) -> u64 {
         self.max_bytes.min(MAX_SNAPSHOT_SIZE as u64)
     }
@@ -90,7 +89,7 @@ impl PythonStateSnapshot {
     }
 
     fn contents(&self) -> Contents<'_> {
-        Contents { format: envelope::FORMAT, files: &self.files, data: &self.data }
+        Contents { files: &self.files, data: &self.data }
     }
 
     /// The saved variables, in the guest's format.
@@ -140,8 +139,8 @@ impl PythonStateSnapshot {
 
     fn read(bytes: &[u8], key: Option<&[u8; 32]>) -> Result<Self, SnapshotError> {
         let limit = MAX_SNAPSHOT_SIZE as u64;
-        let (metadata, contents) = envelope::read(Kind::State, bytes, limit, key)?;
-        let Contents { files, data, .. } = contents;
+        let (_, metadata, contents) = envelope::read(Kind::State, bytes, limit, key)?;
+        let Contents { files, data } = contents;
         Ok(Self { data: data.to_vec(), files: files.to_vec(), metadata })
     }
 

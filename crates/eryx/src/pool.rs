@@ -100,7 +100,6 @@ impl PoolOptions {
     #[must_use]
     pub fn with_in_use(mut self, count: usize) -> Self {
         self.in_use = count;
-        self.in_use = self.places();
         self
     }
 }

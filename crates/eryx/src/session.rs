@@ -7,7 +7,6 @@ use eryx_session::{
 };
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit};
 
@@ -27,10 +26,9 @@ pub struct Session {
 #[derive(Debug)]
 struct Inner {
     session: Mutex<SessionExecutor<SandboxState>>,
-    /// Whether it is to be closed as soon as nothing runs in it.
-    closing: AtomicBool,
-    /// Its place in a pool, until it is closed.
-    place: std::sync::Mutex<Option<OwnedSemaphorePermit>>,
+    /// Its place in a pool, once it is to be closed as soon as nothing runs in it, and
+    /// until it is.
+    closing: std::sync::Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 impl Inner {
@@ -40,17 +38,18 @@ impl Inner {
 
     /// Closes it if that is wanted. Who holds it meanwhile does it afterwards.
     fn close_if_wanted(&self) {
-        if self.closing.load(Ordering::SeqCst)
+        let mut closing = self.closing();
+        if closing.is_some()
             && let Ok(mut session) = self.lock()
         {
             session.close();
-            self.place().take();
+            *closing = None;
         }
     }
 
     /// A panic of another thread cannot have left it half changed.
-    fn place(&self) -> std::sync::MutexGuard<'_, Option<OwnedSemaphorePermit>> {
-        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    fn closing(&self) -> std::sync::MutexGuard<'_, Option<OwnedSemaphorePermit>> {
+        self.closing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -136,9 +135,7 @@ impl Session {
         world: World,
         files: OwnFiles,
     ) -> Self {
-        let session = Mutex::new(session);
-        let place = std::sync::Mutex::default();
-        let inner = Inner { session, closing: AtomicBool::default(), place };
+        let inner = Inner { session: Mutex::new(session), closing: std::sync::Mutex::default() };
         Self { inner: Arc::new(inner), callbacks, world, files }
     }
 
@@ -322,8 +319,7 @@ impl Session {
     /// Ends the session, now or with what runs in it. It has its place in a pool until
     /// then.
     pub(crate) fn close_when_free(&self, place: Option<OwnedSemaphorePermit>) {
-        *self.inner.place() = place;
-        self.inner.closing.store(true, Ordering::SeqCst);
+        *self.inner.closing() = place;
         self.inner.close_if_wanted();
     }
 }

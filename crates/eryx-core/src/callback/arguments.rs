@@ -34,9 +34,9 @@ impl IntoDeserializer<'_, Error> for Argument {
     }
 }
 
-/// Methods that differ in what they expect: bytes are bytes, whatever that is.
-macro_rules! as_it_is {
-    ($($function:ident($($argument:ident: $kind:ty),*))*) => {
+/// Methods that differ in what they expect of JSON, and read bytes by one function.
+macro_rules! bytes_by {
+    ($read:path => $($function:ident($($argument:ident: $kind:ty),*))*) => {
         $(fn $function<V: Visitor<'de>>(
             self,
             $($argument: $kind,)*
@@ -44,38 +44,25 @@ macro_rules! as_it_is {
         ) -> Result<V::Value, Error> {
             match self {
                 Self::Json(value) => value.$function($($argument,)* visitor),
-                Self::Bytes(bytes) => visitor.visit_byte_buf(bytes.into()),
+                Self::Bytes(bytes) => $read(bytes, visitor),
             }
         })*
     };
+}
+
+/// Bytes are bytes, whatever else is expected.
+fn as_they_are<'de, V: Visitor<'de>>(bytes: Bytes, visitor: V) -> Result<V::Value, Error> {
+    visitor.visit_byte_buf(bytes.into())
 }
 
 /// Where bytes can be a sequence.
-macro_rules! as_sequence {
-    ($($function:ident($($argument:ident: $kind:ty),*))*) => {
-        $(fn $function<V: Visitor<'de>>(
-            self,
-            $($argument: $kind,)*
-            visitor: V,
-        ) -> Result<V::Value, Error> {
-            match self {
-                Self::Json(value) => value.$function($($argument,)* visitor),
-                Self::Bytes(bytes) => visitor.visit_seq(SeqDeserializer::new(bytes.into_iter())),
-            }
-        })*
-    };
+fn one_by_one<'de, V: Visitor<'de>>(bytes: Bytes, visitor: V) -> Result<V::Value, Error> {
+    visitor.visit_seq(SeqDeserializer::new(bytes.into_iter()))
 }
 
 /// Where bytes that happen to be UTF-8 would be taken for text.
-macro_rules! as_text {
-    ($($function:ident)*) => {
-        $(fn $function<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-            match self {
-                Self::Json(value) => value.$function(visitor),
-                Self::Bytes(bytes) => Err(Error::invalid_type(Unexpected::Bytes(&bytes), &visitor)),
-            }
-        })*
-    };
+fn not_at_all<'de, V: Visitor<'de>>(bytes: Bytes, visitor: V) -> Result<V::Value, Error> {
+    Err(Error::invalid_type(Unexpected::Bytes(&bytes), &visitor))
 }
 
 impl<'de> Deserializer<'de> for Argument {
@@ -99,14 +86,14 @@ impl<'de> Deserializer<'de> for Argument {
         }
     }
 
-    as_text! { deserialize_char deserialize_str deserialize_string }
+    bytes_by! { not_at_all => deserialize_char() deserialize_str() deserialize_string() }
 
-    as_sequence! {
+    bytes_by! { one_by_one =>
         deserialize_seq() deserialize_tuple(len: usize)
         deserialize_tuple_struct(name: &'static str, len: usize)
     }
 
-    as_it_is! {
+    bytes_by! { as_they_are =>
         deserialize_any() deserialize_bool() deserialize_i8() deserialize_i16()
         deserialize_i32() deserialize_i64() deserialize_i128() deserialize_u8()
         deserialize_u16() deserialize_u32() deserialize_u64() deserialize_u128()

@@ -27,9 +27,7 @@ async fn difference(runtime: [u8; 32], memory: &[u8], base: &Base) -> Image {
     let differing = differing(memory, base).await;
     let mut content = Vec::with_capacity(differing.len() * PAGE);
     for (count, number) in differing.iter().enumerate() {
-        if count % PAGES_AT_ONCE == PAGES_AT_ONCE - 1 {
-            tokio::task::yield_now().await;
-        }
+        let_others(count).await;
         let begin = content.len();
         content.extend_from_slice(page_of(memory, *number));
         combine(content.get_mut(begin..).unwrap_or_default(), base.page(*number));
@@ -44,9 +42,7 @@ pub(super) async fn differing(memory: &[u8], base: &Base) -> Vec<usize> {
     let mut differing = Vec::new();
     let written = pagemap::written(memory, |run| base.is_zero(run));
     for (count, number) in written.into_iter().flatten().enumerate() {
-        if count % PAGES_AT_ONCE == PAGES_AT_ONCE - 1 {
-            tokio::task::yield_now().await;
-        }
+        let_others(count).await;
         let fresh = base.page(number);
         let fresh = if fresh.is_empty() { &[0; PAGE] } else { fresh };
         if !base.stays(number) && page_of(memory, number) != fresh {
@@ -54,6 +50,13 @@ pub(super) async fn differing(memory: &[u8], base: &Base) -> Vec<usize> {
         }
     }
     differing
+}
+
+/// Lets others have their turn when so many pages more have been looked at.
+async fn let_others(count: usize) {
+    if count % PAGES_AT_ONCE == PAGES_AT_ONCE - 1 {
+        tokio::task::yield_now().await;
+    }
 }
 
 fn page_of(memory: &[u8], number: usize) -> &[u8] {

@@ -81,9 +81,7 @@ impl NetCtx {
         for address in found.into_iter().take(MOST_ANSWERS).map(canonical) {
             let decision = Decision::on("resolve").host(&name).address(address);
             if !self.network.shared().policy.allows_answer(&name, address) {
-                if self.budget.refusals.take() {
-                    decision.denied("the name may not lead to this address");
-                }
+                self.deny(&decision, "the name may not lead to this address");
             } else if !allowed.contains(&address) && allowed.len() < MOST_ADDRESSES {
                 decision.allowed("the rules allow it");
                 allowed.push(address);

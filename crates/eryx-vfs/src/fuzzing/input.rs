@@ -6,6 +6,15 @@ impl<'a> Input<'a> {
         self.0.is_empty()
     }
 
+    /// What all of it is taken for, a hundred things at most.
+    pub(crate) fn all<T>(&mut self, one: impl Fn(&mut Self) -> T) -> Vec<T> {
+        let mut all = Vec::new();
+        while !self.is_empty() && all.len() < 100 {
+            all.push(one(self));
+        }
+        all
+    }
+
     pub(crate) fn byte(&mut self) -> u8 {
         let (first, rest) = self.0.split_first().unwrap_or((&0, &[]));
         self.0 = rest;

@@ -29,11 +29,7 @@ pub(crate) enum Op {
 }
 
 pub(crate) fn decode(input: &mut Input<'_>) -> Vec<Op> {
-    let mut ops = Vec::new();
-    while !input.is_empty() && ops.len() < 100 {
-        ops.push(decode_one(input));
-    }
-    ops
+    input.all(decode_one)
 }
 
 fn decode_one(input: &mut Input<'_>) -> Op {
