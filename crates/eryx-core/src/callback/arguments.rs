@@ -61,6 +61,7 @@ fn one_by_one<'de, V: Visitor<'de>>(bytes: Bytes, visitor: V) -> Result<V::Value
 }
 
 /// Where bytes that happen to be UTF-8 would be taken for text.
+#[expect(clippy::needless_pass_by_value, reason = "it is called as the others are")]
 fn not_at_all<'de, V: Visitor<'de>>(bytes: Bytes, visitor: V) -> Result<V::Value, Error> {
     Err(Error::invalid_type(Unexpected::Bytes(&bytes), &visitor))
 }
