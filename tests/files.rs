@@ -3,7 +3,7 @@
 use crate::support::{sandbox, stdout};
 use eryx::{
     ArcStorage, DirPerms, Error, FilePerms, InMemoryStorage, PythonException, ResourceLimits,
-    Sandbox, Session, StorageFiles, StorageLimits, VfsConfig, VolumeMount,
+    Sandbox, Session, StorageFiles, StorageLimits, VfsConfig, VfsStorage, VolumeMount,
 };
 use std::fs;
 use std::sync::Arc;
@@ -206,6 +206,46 @@ async fn two_runs_share_a_storage_without_tearing() {
     assert_eq!(log.lines().count(), 600);
     let torn = |line: &&str| **line != "a".repeat(99) && **line != "b".repeat(99);
     assert_eq!(log.lines().find(torn), None);
+}
+
+/// Two write a file over and over, each with bytes of its own, and append to another;
+/// whoever looks sees those of one or of the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_writes_are_not_torn_either() {
+    const LENGTH: usize = 3 << 20;
+    let storage = Arc::new(InMemoryStorage::new());
+    let sandbox = Sandbox::embedded()
+        .limits(ResourceLimits::default().without_timeout())
+        .storage(ArcStorage::from(Arc::clone(&storage)))
+        .build()
+        .unwrap();
+    let code = |byte| {
+        format!(
+            "import os\ndata = b'{byte}' * {LENGTH}\nf = os.open('/data/f', os.O_CREAT | os.O_WRONLY)\n\
+             a = os.open('/data/a', os.O_CREAT | os.O_WRONLY | os.O_APPEND)\n\
+             for _ in range(20):\n    os.lseek(f, 0, 0); assert os.write(f, data) == {LENGTH}\n\
+             for _ in range(5): assert os.write(a, data) == {LENGTH}"
+        )
+    };
+    storage.write("f", vec![b'a'; LENGTH]).unwrap();
+    let writing: Vec<_> = ["a", "b"]
+        .map(|byte| tokio::spawn(sandbox.clone().prepare(code(byte)).run()))
+        .into_iter()
+        .collect();
+    let of_one = |bytes: &[u8]| bytes.iter().all(|byte| *byte == bytes[0]);
+    let (mut looks, node) = (0, storage.lookup(storage.root(), "f").unwrap());
+    while looks < 3 || writing.iter().any(|one| !one.is_finished()) {
+        let seen = storage.read_at(node, 0, LENGTH).unwrap();
+        assert!(seen.len() == LENGTH && of_one(&seen), "torn after {looks} looks");
+        looks += 1;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    for one in writing {
+        one.await.unwrap().unwrap();
+    }
+    let log = storage.read("a").unwrap();
+    assert_eq!(log.len(), 10 * LENGTH);
+    assert!(log.chunks(LENGTH).all(of_one), "an append was torn");
 }
 
 #[tokio::test]

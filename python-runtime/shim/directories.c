@@ -1,24 +1,22 @@
-/* Directories, in libc's stead. The adapter begins a directory anew and counts
-   forward wherever an entry ended just where the buffer did, or another directory
-   was read in between: with libc's buffer of one size that is quadratic. Here a
-   directory is read to its end when it is opened, in pieces that double, so that
-   the time is linear whatever the adapter does, and what the program adds or
-   removes meanwhile moves nothing. */
-#include "shim.h"
+/* Directories, in libc's stead: one is read to its end when it is opened, so that
+   what the program adds or removes meanwhile moves nothing. */
+#include "files.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <wasi/api.h>
 
 #define FIRST_ROOM ((size_t)4096)
+
+/* What most names fit in. */
+#define ROOM_FOR_NAME 256
 
 struct _DIR {
     int descriptor;
     bool is_read;
-    /* Entries as WASI writes them: a header, then the name. */
+    /* Of each a header, then the name. */
     uint8_t *entries;
     size_t room;
     size_t used;
@@ -27,31 +25,21 @@ struct _DIR {
     size_t longest;
 };
 
-/* The entry at `at`; false if it does not end before `end`. */
-static bool entry_at(const DIR *dir, size_t at, size_t end, __wasi_dirent_t *entry) {
-    if (end - at < sizeof *entry) {
-        return false;
-    }
-    memcpy(entry, dir->entries + at, sizeof *entry);
-    return end - at - sizeof *entry >= entry->d_namlen;
-}
+typedef struct {
+    uint64_t inode;
+    size_t length;
+    uint8_t type;
+} header_t;
 
-/* Moves `used` over the whole entries before `end`; returns where to read on. */
-static __wasi_dircookie_t take_entries(DIR *dir, size_t end, __wasi_dircookie_t from) {
-    __wasi_dirent_t entry;
-    while (entry_at(dir, dir->used, end, &entry)) {
-        dir->used += sizeof entry + entry.d_namlen;
-        if (entry.d_namlen > dir->longest) {
-            dir->longest = entry.d_namlen;
+/* Makes room for so many bytes after those that are used. */
+static bool make_room(DIR *dir, size_t bytes) {
+    size_t room = dir->room == 0 ? FIRST_ROOM : dir->room;
+    while (room - dir->used < bytes) {
+        if (__builtin_mul_overflow(room, 2, &room)) {
+            return false;
         }
-        from = entry.d_next;
     }
-    return from;
-}
-
-static bool double_room(DIR *dir) {
-    size_t room = dir->room == 0 ? FIRST_ROOM : dir->room * 2;
-    uint8_t *more = room > dir->room ? realloc(dir->entries, room) : NULL;
+    uint8_t *more = room > dir->room ? realloc(dir->entries, room) : dir->entries;
     if (more == NULL) {
         return false;
     }
@@ -60,33 +48,76 @@ static bool double_room(DIR *dir) {
     return true;
 }
 
-static __wasi_errno_t read_entries(DIR *dir) {
-    __wasi_dircookie_t from = __WASI_DIRCOOKIE_START;
-    dir->used = dir->next = 0;
-    for (;;) {
-        size_t left = dir->room - dir->used, got = 0;
-        if (left > 0) {
-            __wasi_errno_t error =
-                __wasi_fd_readdir(dir->descriptor, dir->entries + dir->used, left, from, &got);
-            if (error != 0) {
-                return error;
-            }
-            size_t end = dir->used + got;
-            from = take_entries(dir, end, from);
-            if (got < left) {
-                return 0;
-            }
-            /* The adapter would count from the start: what was removed meanwhile
-               would hide something else. */
-            if (dir->used == end) {
-                from = __WASI_DIRCOOKIE_START;
-                dir->used = 0;
-            }
-        }
-        if (!double_room(dir)) {
-            return __WASI_ERRNO_NOMEM;
-        }
+static uint8_t type_of(wasi_filesystem_types_descriptor_type_t type) {
+    switch (type) {
+        case WASI_FILESYSTEM_TYPES_DESCRIPTOR_TYPE_DIRECTORY: return DT_DIR;
+        case WASI_FILESYSTEM_TYPES_DESCRIPTOR_TYPE_REGULAR_FILE: return DT_REG;
+        case WASI_FILESYSTEM_TYPES_DESCRIPTOR_TYPE_SYMBOLIC_LINK: return DT_LNK;
+        default: return DT_UNKNOWN;
     }
+}
+
+/* 0 for what is no longer there. */
+static uint64_t inode_of(const file_t *file, sandbox_string_t name) {
+    wasi_filesystem_types_metadata_hash_value_t hash;
+    wasi_filesystem_types_error_code_t error;
+    bool is_there = wasi_filesystem_types_method_descriptor_metadata_hash_at(
+        handle_of(file), 0, &name, &hash, &error);
+    return is_there ? hash.lower : 0;
+}
+
+/* Takes over the entry, whose name may be in its place already. */
+static bool take_entry(DIR *dir, const file_t *file,
+                       const wasi_filesystem_types_directory_entry_t *entry) {
+    sandbox_string_t name = entry->name;
+    header_t header = {inode_of(file, name), name.len, type_of(entry->type)};
+    bool is_placed = name.ptr == dir->entries + dir->used + sizeof header;
+    bool fits = make_room(dir, sizeof header + name.len);
+    if (fits) {
+        uint8_t *place = dir->entries + dir->used;
+        memcpy(place, &header, sizeof header);
+        if (!is_placed) {
+            memcpy(place + sizeof header, name.ptr, name.len);
+        }
+        dir->used += sizeof header + name.len;
+        dir->longest = name.len > dir->longest ? name.len : dir->longest;
+    }
+    if (!is_placed && name.len > 0) {
+        free(name.ptr);
+    }
+    return fits;
+}
+
+static __wasi_errno_t read_entries(DIR *dir) {
+    const file_t *file = eryx_file(dir->descriptor);
+    if (file == NULL) {
+        return __WASI_ERRNO_BADF;
+    }
+    dir->used = dir->next = 0;
+    wasi_filesystem_types_own_directory_entry_stream_t stream;
+    wasi_filesystem_types_error_code_t code;
+    if (!wasi_filesystem_types_method_descriptor_read_directory(handle_of(file), &stream, &code)) {
+        return eryx_open_error(code);
+    }
+    wasi_filesystem_types_option_directory_entry_t entry = {.is_some = true};
+    __wasi_errno_t error = 0;
+    while (error == 0 && entry.is_some) {
+        if (!make_room(dir, sizeof(header_t) + ROOM_FOR_NAME)) {
+            error = __WASI_ERRNO_NOMEM;
+            break;
+        }
+        uint8_t *place = dir->entries + dir->used + sizeof(header_t);
+        eryx_put_next(place, (size_t)(dir->entries + dir->room - place));
+        if (!wasi_filesystem_types_method_directory_entry_stream_read_directory_entry(
+                wasi_filesystem_types_borrow_directory_entry_stream(stream), &entry, &code)) {
+            error = eryx_error(code);
+        } else if (entry.is_some && !take_entry(dir, file, &entry.val)) {
+            error = __WASI_ERRNO_NOMEM;
+        }
+        eryx_put_next(NULL, 0);
+    }
+    wasi_filesystem_types_directory_entry_stream_drop_own(stream);
+    return error;
 }
 
 static __wasi_errno_t fill(DIR *dir) {
@@ -136,15 +167,17 @@ struct dirent *readdir(DIR *dir) {
         errno = error;
         return NULL;
     }
-    __wasi_dirent_t entry;
-    if (!entry_at(dir, dir->next, dir->used, &entry) || entry.d_namlen > dir->longest) {
+    if (dir->next >= dir->used) {
         return NULL;
     }
-    dir->shown->d_ino = entry.d_ino;
-    dir->shown->d_type = entry.d_type;
-    memcpy(dir->shown->d_name, dir->entries + dir->next + sizeof entry, entry.d_namlen);
-    dir->shown->d_name[entry.d_namlen] = '\0';
-    dir->next += sizeof entry + entry.d_namlen;
+    header_t header;
+    memcpy(&header, dir->entries + dir->next, sizeof header);
+    dir->next += sizeof header;
+    dir->shown->d_ino = header.inode;
+    dir->shown->d_type = header.type;
+    memcpy(dir->shown->d_name, dir->entries + dir->next, header.length);
+    dir->shown->d_name[header.length] = '\0';
+    dir->next += header.length;
     return dir->shown;
 }
 

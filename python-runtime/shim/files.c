@@ -1,15 +1,14 @@
-/* Files. WASI takes paths as text: one that is no UTF-8 would end the instance,
-   so it is refused here, before each call that has a path. WASI knows no modes:
-   `stat` makes up the usual ones. */
-#include "shim.h"
+/* What has a path, in the stead of libc's calls to WASI. They lead to the host's
+   files without the preview-1 adapter between: that asks more of the host than is
+   needed, and hands over little at a time. WASI takes paths as text: one that is no
+   UTF-8 would end the instance, so it is refused here. WASI knows no modes: `stat`
+   makes up the usual ones. */
+#include "files.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <wasi/api.h>
 
 /* The length of the UTF-8 sequence that begins with `first`, 0 for none. */
 static size_t sequence_length(uint8_t first) {
@@ -54,97 +53,319 @@ static bool is_text(const char *path) {
     return true;
 }
 
-/* Defines `__wasi_NAME`, which libc calls, before what calls_of_libc.c has. */
-#define CHECKED(name, paths_are_text, parameters, arguments) \
-    extern __wasi_errno_t eryx_libc_##name parameters;   \
-    __wasi_errno_t __wasi_##name parameters {         \
-        if (!(paths_are_text)) {                             \
-            return __WASI_ERRNO_ILSEQ;                       \
-        }                                                    \
-        return eryx_libc_##name arguments;               \
-    }
+static const __wasi_errno_t ERRORS[] = {
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_ACCESS] = __WASI_ERRNO_ACCES,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_WOULD_BLOCK] = __WASI_ERRNO_AGAIN,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_ALREADY] = __WASI_ERRNO_ALREADY,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_BAD_DESCRIPTOR] = __WASI_ERRNO_BADF,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_BUSY] = __WASI_ERRNO_BUSY,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_DEADLOCK] = __WASI_ERRNO_DEADLK,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_QUOTA] = __WASI_ERRNO_DQUOT,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_EXIST] = __WASI_ERRNO_EXIST,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_FILE_TOO_LARGE] = __WASI_ERRNO_FBIG,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_ILLEGAL_BYTE_SEQUENCE] = __WASI_ERRNO_ILSEQ,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_IN_PROGRESS] = __WASI_ERRNO_INPROGRESS,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_INTERRUPTED] = __WASI_ERRNO_INTR,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_INVALID] = __WASI_ERRNO_INVAL,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_IO] = __WASI_ERRNO_IO,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_IS_DIRECTORY] = __WASI_ERRNO_ISDIR,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_LOOP] = __WASI_ERRNO_LOOP,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_TOO_MANY_LINKS] = __WASI_ERRNO_MLINK,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_MESSAGE_SIZE] = __WASI_ERRNO_MSGSIZE,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_NAME_TOO_LONG] = __WASI_ERRNO_NAMETOOLONG,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_NO_DEVICE] = __WASI_ERRNO_NODEV,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_NO_ENTRY] = __WASI_ERRNO_NOENT,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_NO_LOCK] = __WASI_ERRNO_NOLCK,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_INSUFFICIENT_MEMORY] = __WASI_ERRNO_NOMEM,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_INSUFFICIENT_SPACE] = __WASI_ERRNO_NOSPC,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_NOT_DIRECTORY] = __WASI_ERRNO_NOTDIR,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_NOT_EMPTY] = __WASI_ERRNO_NOTEMPTY,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_NOT_RECOVERABLE] = __WASI_ERRNO_NOTRECOVERABLE,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_UNSUPPORTED] = __WASI_ERRNO_NOTSUP,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_NO_TTY] = __WASI_ERRNO_NOTTY,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_NO_SUCH_DEVICE] = __WASI_ERRNO_NXIO,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_OVERFLOW] = __WASI_ERRNO_OVERFLOW,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_NOT_PERMITTED] = __WASI_ERRNO_PERM,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_PIPE] = __WASI_ERRNO_PIPE,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_READ_ONLY] = __WASI_ERRNO_ROFS,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_INVALID_SEEK] = __WASI_ERRNO_SPIPE,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_TEXT_FILE_BUSY] = __WASI_ERRNO_TXTBSY,
+    [WASI_FILESYSTEM_TYPES_ERROR_CODE_CROSS_DEVICE] = __WASI_ERRNO_XDEV,
+};
 
-CHECKED(path_create_directory, is_text(path), (__wasi_fd_t fd, const char *path), (fd, path))
-CHECKED(path_filestat_get, is_text(path),
-        (__wasi_fd_t fd, __wasi_lookupflags_t flags, const char *path, __wasi_filestat_t *stat),
-        (fd, flags, path, stat))
-CHECKED(path_filestat_set_times, is_text(path),
-        (__wasi_fd_t fd, __wasi_lookupflags_t flags, const char *path, __wasi_timestamp_t accessed,
-         __wasi_timestamp_t modified, __wasi_fstflags_t which),
-        (fd, flags, path, accessed, modified, which))
-CHECKED(path_link, is_text(path) && is_text(new_path),
-        (__wasi_fd_t fd, __wasi_lookupflags_t flags, const char *path, __wasi_fd_t new_fd,
-         const char *new_path),
-        (fd, flags, path, new_fd, new_path))
-CHECKED(path_readlink, is_text(path),
-        (__wasi_fd_t fd, const char *path, uint8_t *into, __wasi_size_t size,
-         __wasi_size_t *length),
-        (fd, path, into, size, length))
-CHECKED(path_remove_directory, is_text(path), (__wasi_fd_t fd, const char *path), (fd, path))
-CHECKED(path_rename, is_text(path) && is_text(new_path),
-        (__wasi_fd_t fd, const char *path, __wasi_fd_t new_fd, const char *new_path),
-        (fd, path, new_fd, new_path))
-CHECKED(path_symlink, is_text(target) && is_text(path),
-        (const char *target, __wasi_fd_t fd, const char *path), (target, fd, path))
-CHECKED(path_unlink_file, is_text(path), (__wasi_fd_t fd, const char *path), (fd, path))
+__wasi_errno_t eryx_error(wasi_filesystem_types_error_code_t error) {
+    return error < sizeof ERRORS / sizeof *ERRORS ? ERRORS[error] : __WASI_ERRNO_IO;
+}
 
-#define OPEN_PARAMETERS                                                                  \
-    (__wasi_fd_t fd, __wasi_lookupflags_t flags, const char *path, __wasi_oflags_t open, \
-     __wasi_rights_t rights, __wasi_rights_t inherited, __wasi_fdflags_t status, __wasi_fd_t *opened)
+__wasi_errno_t eryx_open_error(wasi_filesystem_types_error_code_t error) {
+    /* WASI has no word for too many open files. */
+    return error == WASI_FILESYSTEM_TYPES_ERROR_CODE_INSUFFICIENT_MEMORY ? __WASI_ERRNO_MFILE
+                                                                         : eryx_error(error);
+}
 
-extern __wasi_errno_t eryx_libc_path_open OPEN_PARAMETERS;
+static sandbox_string_t text_of(const char *path) {
+    return (sandbox_string_t){(uint8_t *)path, strlen(path)};
+}
 
-__wasi_errno_t __wasi_path_open OPEN_PARAMETERS {
+static wasi_filesystem_types_path_flags_t flags_of(__wasi_lookupflags_t lookup) {
+    return lookup & __WASI_LOOKUPFLAGS_SYMLINK_FOLLOW ? WASI_FILESYSTEM_TYPES_PATH_FLAGS_SYMLINK_FOLLOW
+                                                      : 0;
+}
+
+__wasi_errno_t eryx_open_at(const file_t *folder, __wasi_lookupflags_t lookup, const char *path,
+                            __wasi_oflags_t open, __wasi_rights_t rights, __wasi_fdflags_t status,
+                            wasi_filesystem_types_own_descriptor_t *opened) {
+    sandbox_string_t text = text_of(path);
+    wasi_filesystem_types_descriptor_flags_t flags =
+        (rights & __WASI_RIGHTS_FD_READ ? WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_READ : 0)
+        | (rights & __WASI_RIGHTS_FD_WRITE ? WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_WRITE : 0)
+        | (status & __WASI_FDFLAGS_SYNC ? WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_FILE_INTEGRITY_SYNC
+                                        : 0)
+        | (status & __WASI_FDFLAGS_DSYNC
+               ? WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_DATA_INTEGRITY_SYNC
+               : 0);
+    wasi_filesystem_types_error_code_t error;
+    /* The flags for opening are the same ones here and there. */
+    bool is_open = wasi_filesystem_types_method_descriptor_open_at(
+        handle_of(folder), flags_of(lookup), &text, (wasi_filesystem_types_open_flags_t)open, flags,
+        opened, &error);
+    return is_open ? 0 : eryx_open_error(error);
+}
+
+__wasi_errno_t __wasi_path_open(__wasi_fd_t folder, __wasi_lookupflags_t lookup, const char *path,
+                                __wasi_oflags_t open, __wasi_rights_t rights,
+                                __wasi_rights_t inherited, __wasi_fdflags_t status,
+                                __wasi_fd_t *opened) {
+    (void)inherited;
     if (!is_text(path)) {
         return __WASI_ERRNO_ILSEQ;
     }
-    __wasi_errno_t error =
-        eryx_libc_path_open(fd, flags, path, open, rights, inherited, status, opened);
-    if (error == 0) {
-        eryx_remember_open(*opened, fd, flags, path, open, rights, status);
+    return eryx_open_file(folder, lookup, path, open, rights, status, opened);
+}
+
+/* Defines `__wasi_NAME`, which libc calls with a directory and a path: `call` is
+   what it asks of the host. */
+#define PATH_CALL(name, parameters, paths_are_text, call)              \
+    __wasi_errno_t __wasi_##name parameters {                          \
+        const file_t *folder = eryx_file(fd);                          \
+        if (!(paths_are_text)) {                                       \
+            return __WASI_ERRNO_ILSEQ;                                 \
+        }                                                              \
+        if (folder == NULL) {                                          \
+            return __WASI_ERRNO_BADF;                                  \
+        }                                                              \
+        sandbox_string_t text = text_of(path);                         \
+        wasi_filesystem_types_error_code_t error;                      \
+        return wasi_filesystem_types_method_descriptor_##call ? 0 : eryx_error(error); \
     }
-    /* WASI has no word for too many open files. */
-    return error == __WASI_ERRNO_NOMEM ? __WASI_ERRNO_MFILE : error;
-}
 
-__wasi_errno_t __wasi_fd_fdstat_set_flags(__wasi_fd_t fd, __wasi_fdflags_t status) {
-    __wasi_errno_t error = eryx_libc_fd_fdstat_set_flags(fd, status);
-    if (error == 0) {
-        eryx_remember_status(fd, status);
+PATH_CALL(path_create_directory, (__wasi_fd_t fd, const char *path), is_text(path),
+          create_directory_at(handle_of(folder), &text, &error))
+PATH_CALL(path_remove_directory, (__wasi_fd_t fd, const char *path), is_text(path),
+          remove_directory_at(handle_of(folder), &text, &error))
+PATH_CALL(path_unlink_file, (__wasi_fd_t fd, const char *path), is_text(path),
+          unlink_file_at(handle_of(folder), &text, &error))
+
+__wasi_errno_t __wasi_path_symlink(const char *target, __wasi_fd_t fd, const char *path) {
+    const file_t *folder = eryx_file(fd);
+    if (!is_text(target) || !is_text(path)) {
+        return __WASI_ERRNO_ILSEQ;
     }
-    return error;
-}
-
-/* libc asks before each open what the directory is that it is in: that stays. */
-__wasi_errno_t __wasi_fd_fdstat_get(__wasi_fd_t fd, __wasi_fdstat_t *answer) {
-    if (eryx_recall_folder(fd, answer)) {
-        return 0;
+    if (folder == NULL) {
+        return __WASI_ERRNO_BADF;
     }
-    __wasi_errno_t error = eryx_libc_fd_fdstat_get(fd, answer);
-    if (error == 0 && answer->fs_filetype == __WASI_FILETYPE_DIRECTORY) {
-        eryx_remember_folder(fd, answer);
+    sandbox_string_t to = text_of(target), text = text_of(path);
+    wasi_filesystem_types_error_code_t error;
+    return wasi_filesystem_types_method_descriptor_symlink_at(handle_of(folder), &to, &text, &error)
+               ? 0
+               : eryx_error(error);
+}
+
+__wasi_errno_t __wasi_path_link(__wasi_fd_t fd, __wasi_lookupflags_t lookup, const char *path,
+                                __wasi_fd_t new_fd, const char *new_path) {
+    const file_t *folder = eryx_file(fd), *new_folder = eryx_file(new_fd);
+    if (!is_text(path) || !is_text(new_path)) {
+        return __WASI_ERRNO_ILSEQ;
     }
-    return error;
+    if (folder == NULL || new_folder == NULL) {
+        return __WASI_ERRNO_BADF;
+    }
+    sandbox_string_t text = text_of(path), new_text = text_of(new_path);
+    wasi_filesystem_types_error_code_t error;
+    return wasi_filesystem_types_method_descriptor_link_at(handle_of(folder), flags_of(lookup),
+                                                           &text, handle_of(new_folder), &new_text,
+                                                           &error)
+               ? 0
+               : eryx_error(error);
 }
 
-/* The adapter says of what is closed that it cannot seek. */
-static __wasi_errno_t seek_error(__wasi_fd_t fd, __wasi_errno_t error) {
-    __wasi_fdstat_t known;
-    bool closed = error == __WASI_ERRNO_SPIPE && __wasi_fd_fdstat_get(fd, &known) != 0;
-    return closed ? __WASI_ERRNO_BADF : error;
+__wasi_errno_t __wasi_path_rename(__wasi_fd_t fd, const char *path, __wasi_fd_t new_fd,
+                                  const char *new_path) {
+    const file_t *folder = eryx_file(fd), *new_folder = eryx_file(new_fd);
+    if (!is_text(path) || !is_text(new_path)) {
+        return __WASI_ERRNO_ILSEQ;
+    }
+    if (folder == NULL || new_folder == NULL) {
+        return __WASI_ERRNO_BADF;
+    }
+    sandbox_string_t text = text_of(path), new_text = text_of(new_path);
+    wasi_filesystem_types_error_code_t error;
+    return wasi_filesystem_types_method_descriptor_rename_at(
+               handle_of(folder), &text, handle_of(new_folder), &new_text, &error)
+               ? 0
+               : eryx_error(error);
 }
 
-extern __wasi_errno_t eryx_libc_fd_seek(__wasi_fd_t fd, __wasi_filedelta_t by,
-                                        __wasi_whence_t from, __wasi_filesize_t *position);
-extern __wasi_errno_t eryx_libc_fd_tell(__wasi_fd_t fd, __wasi_filesize_t *position);
-
-__wasi_errno_t __wasi_fd_seek(__wasi_fd_t fd, __wasi_filedelta_t by, __wasi_whence_t from,
-                              __wasi_filesize_t *position) {
-    return seek_error(fd, eryx_libc_fd_seek(fd, by, from, position));
+__wasi_errno_t __wasi_path_readlink(__wasi_fd_t fd, const char *path, uint8_t *into,
+                                    __wasi_size_t size, __wasi_size_t *length) {
+    const file_t *folder = eryx_file(fd);
+    if (!is_text(path)) {
+        return __WASI_ERRNO_ILSEQ;
+    }
+    if (folder == NULL) {
+        return __WASI_ERRNO_BADF;
+    }
+    sandbox_string_t text = text_of(path), target;
+    wasi_filesystem_types_error_code_t error;
+    if (!wasi_filesystem_types_method_descriptor_readlink_at(handle_of(folder), &text, &target,
+                                                             &error)) {
+        return eryx_error(error);
+    }
+    *length = target.len < size ? target.len : size;
+    memcpy(into, target.ptr, *length);
+    sandbox_string_free(&target);
+    return 0;
 }
 
-__wasi_errno_t __wasi_fd_tell(__wasi_fd_t fd, __wasi_filesize_t *position) {
-    return seek_error(fd, eryx_libc_fd_tell(fd, position));
+/* --- What is known of files --------------------------------------------- */
+
+static __wasi_filetype_t type_of(wasi_filesystem_types_descriptor_type_t type) {
+    switch (type) {
+        case WASI_FILESYSTEM_TYPES_DESCRIPTOR_TYPE_BLOCK_DEVICE: return __WASI_FILETYPE_BLOCK_DEVICE;
+        case WASI_FILESYSTEM_TYPES_DESCRIPTOR_TYPE_CHARACTER_DEVICE:
+            return __WASI_FILETYPE_CHARACTER_DEVICE;
+        case WASI_FILESYSTEM_TYPES_DESCRIPTOR_TYPE_DIRECTORY: return __WASI_FILETYPE_DIRECTORY;
+        case WASI_FILESYSTEM_TYPES_DESCRIPTOR_TYPE_SYMBOLIC_LINK:
+            return __WASI_FILETYPE_SYMBOLIC_LINK;
+        case WASI_FILESYSTEM_TYPES_DESCRIPTOR_TYPE_REGULAR_FILE: return __WASI_FILETYPE_REGULAR_FILE;
+        default: return __WASI_FILETYPE_UNKNOWN;
+    }
+}
+
+static __wasi_timestamp_t time_of(const wasi_filesystem_types_option_datetime_t *time) {
+    return time->is_some ? time->val.seconds * 1000000000 + time->val.nanoseconds : 0;
+}
+
+static void tell(const wasi_filesystem_types_descriptor_stat_t *known,
+                 const wasi_filesystem_types_metadata_hash_value_t *hash,
+                 __wasi_filestat_t *answer) {
+    *answer = (__wasi_filestat_t){
+        .dev = 1,
+        .ino = hash->lower,
+        .filetype = type_of(known->type),
+        .nlink = known->link_count,
+        .size = known->size,
+        .atim = time_of(&known->data_access_timestamp),
+        .mtim = time_of(&known->data_modification_timestamp),
+        .ctim = time_of(&known->status_change_timestamp),
+    };
+}
+
+__wasi_errno_t __wasi_path_filestat_get(__wasi_fd_t fd, __wasi_lookupflags_t lookup,
+                                        const char *path, __wasi_filestat_t *answer) {
+    const file_t *folder = eryx_file(fd);
+    if (!is_text(path)) {
+        return __WASI_ERRNO_ILSEQ;
+    }
+    if (folder == NULL) {
+        return __WASI_ERRNO_BADF;
+    }
+    sandbox_string_t text = text_of(path);
+    wasi_filesystem_types_descriptor_stat_t known;
+    wasi_filesystem_types_metadata_hash_value_t hash;
+    wasi_filesystem_types_error_code_t error;
+    if (!wasi_filesystem_types_method_descriptor_stat_at(handle_of(folder), flags_of(lookup), &text,
+                                                         &known, &error)
+        || !wasi_filesystem_types_method_descriptor_metadata_hash_at(
+            handle_of(folder), flags_of(lookup), &text, &hash, &error)) {
+        return eryx_error(error);
+    }
+    tell(&known, &hash, answer);
+    return 0;
+}
+
+__wasi_errno_t __wasi_fd_filestat_get(__wasi_fd_t descriptor, __wasi_filestat_t *answer) {
+    const file_t *file = eryx_file(descriptor);
+    if (file == NULL) {
+        return descriptor < FIRST_FILE ? eryx_libc_fd_filestat_get(descriptor, answer)
+                                       : __WASI_ERRNO_BADF;
+    }
+    wasi_filesystem_types_descriptor_stat_t known;
+    wasi_filesystem_types_metadata_hash_value_t hash;
+    wasi_filesystem_types_error_code_t error;
+    if (!wasi_filesystem_types_method_descriptor_stat(handle_of(file), &known, &error)
+        || !wasi_filesystem_types_method_descriptor_metadata_hash(handle_of(file), &hash, &error)) {
+        return eryx_error(error);
+    }
+    tell(&known, &hash, answer);
+    return 0;
+}
+
+typedef wasi_filesystem_types_new_timestamp_t new_time_t;
+
+static new_time_t new_time(__wasi_timestamp_t time, bool is_set, bool is_now) {
+    new_time_t new = {.tag = WASI_FILESYSTEM_TYPES_NEW_TIMESTAMP_NO_CHANGE};
+    if (is_now) {
+        new.tag = WASI_FILESYSTEM_TYPES_NEW_TIMESTAMP_NOW;
+    } else if (is_set) {
+        new.tag = WASI_FILESYSTEM_TYPES_NEW_TIMESTAMP_TIMESTAMP;
+        new.val.timestamp.seconds = time / 1000000000;
+        new.val.timestamp.nanoseconds = (uint32_t)(time % 1000000000);
+    }
+    return new;
+}
+
+static new_time_t new_access(__wasi_timestamp_t time, __wasi_fstflags_t which) {
+    return new_time(time, which & __WASI_FSTFLAGS_ATIM, which & __WASI_FSTFLAGS_ATIM_NOW);
+}
+
+static new_time_t new_modification(__wasi_timestamp_t time, __wasi_fstflags_t which) {
+    return new_time(time, which & __WASI_FSTFLAGS_MTIM, which & __WASI_FSTFLAGS_MTIM_NOW);
+}
+
+__wasi_errno_t __wasi_path_filestat_set_times(__wasi_fd_t fd, __wasi_lookupflags_t lookup,
+                                              const char *path, __wasi_timestamp_t accessed,
+                                              __wasi_timestamp_t modified,
+                                              __wasi_fstflags_t which) {
+    const file_t *folder = eryx_file(fd);
+    if (!is_text(path)) {
+        return __WASI_ERRNO_ILSEQ;
+    }
+    if (folder == NULL) {
+        return __WASI_ERRNO_BADF;
+    }
+    sandbox_string_t text = text_of(path);
+    new_time_t access = new_access(accessed, which), change = new_modification(modified, which);
+    wasi_filesystem_types_error_code_t error;
+    return wasi_filesystem_types_method_descriptor_set_times_at(
+               handle_of(folder), flags_of(lookup), &text, &access, &change, &error)
+               ? 0
+               : eryx_error(error);
+}
+
+__wasi_errno_t __wasi_fd_filestat_set_times(__wasi_fd_t descriptor, __wasi_timestamp_t accessed,
+                                            __wasi_timestamp_t modified,
+                                            __wasi_fstflags_t which) {
+    const file_t *file = eryx_file(descriptor);
+    if (file == NULL) {
+        return __WASI_ERRNO_BADF;
+    }
+    new_time_t access = new_access(accessed, which), change = new_modification(modified, which);
+    wasi_filesystem_types_error_code_t error;
+    return wasi_filesystem_types_method_descriptor_set_times(handle_of(file), &access, &change,
+                                                             &error)
+               ? 0
+               : eryx_error(error);
 }
 
 extern int __isatty(int descriptor);

@@ -91,6 +91,14 @@ void exports_eryx_runtime_image_write(exports_eryx_runtime_image_list_piece_t *p
     }
 }
 
+static void *next_place;
+static size_t next_size;
+
+void eryx_put_next(void *place, size_t size) {
+    next_place = place;
+    next_size = size;
+}
+
 /* Where the host puts what it hands over: in the stead of the generated
    function, which knows only `malloc`. */
 __attribute__((export_name("cabi_realloc"))) void *cabi_realloc(void *old, size_t old_size,
@@ -98,6 +106,11 @@ __attribute__((export_name("cabi_realloc"))) void *cabi_realloc(void *old, size_
     (void)old_size;
     if (transit.is_aimed) {
         return place_in_transit(size);
+    }
+    if (next_place != NULL && old == NULL && size <= next_size) {
+        void *place = next_place;
+        next_place = NULL;
+        return place;
     }
     if (size == 0) {
         return (void *)align;

@@ -1,45 +1,30 @@
-/* What is open, so that it can be opened again where a copied memory goes on:
-   descriptors are the host's, and its files stay behind. */
-#include "shim.h"
+/* What is open, and opening it again in a copy of this memory: handles are the
+   host's, and its files stay behind. */
+#include "files.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-extern __wasi_errno_t eryx_libc_path_open(__wasi_fd_t fd, __wasi_lookupflags_t lookup,
-                                          const char *path, __wasi_oflags_t open,
-                                          __wasi_rights_t rights, __wasi_rights_t inherited,
-                                          __wasi_fdflags_t status, __wasi_fd_t *opened);
+int eryx_look_at_file(int descriptor, struct stat *known);
 
 /* Resets libc's table of preopened directories: the next file access looks them
    up again. */
 extern void __wasilibc_reset_preopens(void);
 
-typedef struct {
-    /* From the preopened directory `base`; NULL for what is not open. */
-    char *path;
-    __wasi_fd_t base;
-    __wasi_lookupflags_t lookup;
-    __wasi_oflags_t open;
-    __wasi_rights_t rights;
-    __wasi_fdflags_t status;
-    __wasi_filesize_t position;
-    /* What the adapter said of a directory. */
-    bool is_asked;
-    __wasi_fdstat_t answer;
-} file_t;
-
+/* By descriptor, from FIRST_FILE on. */
 static file_t *files;
 static __wasi_fd_t count;
 
-static file_t *find(__wasi_fd_t descriptor) {
-    return descriptor >= 0 && descriptor < count && files[descriptor].path != NULL ? &files[descriptor] : NULL;
-}
+/* Whether the preopened directories are among them. While the runtime is built there
+   is no host that has any. */
+static bool is_asked = true;
 
-static bool make_room(__wasi_fd_t descriptor) {
-    if (descriptor < count) {
+static bool make_room(__wasi_fd_t number) {
+    if (number < count) {
         return true;
     }
-    __wasi_fd_t larger = descriptor + 16;
+    __wasi_fd_t larger = number + 16;
     file_t *more = realloc(files, (size_t)larger * sizeof *files);
     if (more == NULL) {
         return false;
@@ -50,11 +35,66 @@ static bool make_room(__wasi_fd_t descriptor) {
     return true;
 }
 
+static void forget(file_t *file) {
+    free(file->path);
+    *file = (file_t){0};
+}
+
+/* The host's directories have the first numbers, as libc expects. */
+static void ask_for_directories(void) {
+    wasi_filesystem_preopens_list_tuple2_own_descriptor_string_t all;
+    is_asked = true;
+    wasi_filesystem_preopens_get_directories(&all);
+    for (size_t i = 0; i < all.len && make_room((__wasi_fd_t)i); i++) {
+        sandbox_string_t name = all.ptr[i].f1;
+        forget(&files[i]);
+        files[i] = (file_t){
+            .is_open = true,
+            .is_preopened = true,
+            .is_directory = true,
+            .is_known = true,
+            .handle = all.ptr[i].f0,
+            .path = strndup((const char *)name.ptr, name.len),
+        };
+    }
+    /* Not by the generated function, which would drop the handles, too. */
+    for (size_t i = 0; i < all.len; i++) {
+        sandbox_string_free(&all.ptr[i].f1);
+    }
+    free(all.ptr);
+}
+
+static file_t *find(__wasi_fd_t descriptor) {
+    if (!is_asked) {
+        ask_for_directories();
+    }
+    __wasi_fd_t number = descriptor - FIRST_FILE;
+    return number >= 0 && number < count && files[number].is_open ? &files[number] : NULL;
+}
+
+file_t *eryx_file(__wasi_fd_t descriptor) {
+    file_t *file = find(descriptor);
+    return file != NULL && !file->is_lost ? file : NULL;
+}
+
+void eryx_use_files(void) {
+    __wasilibc_reset_preopens();
+    is_asked = false;
+}
+
+const char *eryx_preopened_as(__wasi_fd_t descriptor) {
+    const file_t *file = find(descriptor);
+    return file != NULL && file->is_preopened ? file->path : NULL;
+}
+
 /* `path` from the preopened directory, where it may have been given from an open
    one below that. */
 static char *whole_path(const file_t *folder, const char *path) {
-    if (folder == NULL) {
+    if (folder->is_preopened) {
         return strdup(path);
+    }
+    if (folder->path == NULL) {
+        return NULL;
     }
     size_t length = strlen(folder->path);
     char *whole = malloc(length + strlen(path) + 2);
@@ -66,125 +106,134 @@ static char *whole_path(const file_t *folder, const char *path) {
     return whole;
 }
 
-void eryx_remember_open(__wasi_fd_t descriptor, __wasi_fd_t folder, __wasi_lookupflags_t lookup,
-                        const char *path, __wasi_oflags_t open, __wasi_rights_t rights,
-                        __wasi_fdflags_t status) {
-    if (!make_room(descriptor)) {
-        return;
+/* The lowest number that is free, as POSIX says; -1 without memory. */
+static __wasi_fd_t free_number(void) {
+    __wasi_fd_t number = 0;
+    while (number < count && files[number].is_open) {
+        number++;
     }
-    const file_t *base = find(folder);
-    eryx_forget_open(descriptor);
-    files[descriptor] = (file_t){
-        .path = whole_path(base, path),
-        .base = base ? base->base : folder,
+    return make_room(number) ? number : -1;
+}
+
+__wasi_errno_t eryx_open_file(__wasi_fd_t descriptor, __wasi_lookupflags_t lookup,
+                              const char *path, __wasi_oflags_t open, __wasi_rights_t rights,
+                              __wasi_fdflags_t status, __wasi_fd_t *opened) {
+    const file_t *folder = eryx_file(descriptor);
+    if (folder == NULL) {
+        return __WASI_ERRNO_BADF;
+    }
+    file_t file = {
+        .is_open = true,
+        .is_directory = open & __WASI_OFLAGS_DIRECTORY,
+        /* Only files are written to. */
+        .is_known = (open & __WASI_OFLAGS_DIRECTORY) || (rights & __WASI_RIGHTS_FD_WRITE),
+        .path = whole_path(folder, path),
+        .base = folder->is_preopened ? descriptor : folder->base,
         .lookup = lookup,
         /* It is there, and what is in it stays. */
         .open = open & __WASI_OFLAGS_DIRECTORY,
         .rights = rights,
         .status = status,
     };
+    __wasi_errno_t error =
+        eryx_open_at(folder, lookup, path, open, rights, status, &file.handle);
+    if (error != 0) {
+        free(file.path);
+        return error;
+    }
+    __wasi_fd_t number = free_number();
+    if (number < 0) {
+        wasi_filesystem_types_descriptor_drop_own(file.handle);
+        free(file.path);
+        return __WASI_ERRNO_NOMEM;
+    }
+    files[number] = file;
+    *opened = number + FIRST_FILE;
+    return 0;
 }
 
-void eryx_forget_open(__wasi_fd_t descriptor) {
-    if (descriptor >= 0 && descriptor < count) {
-        free(files[descriptor].path);
-        files[descriptor] = (file_t){0};
+__wasi_errno_t __wasi_fd_close(__wasi_fd_t descriptor) {
+    file_t *file = find(descriptor);
+    /* Through the preopened directories all paths lead. */
+    if (file == NULL || file->is_preopened) {
+        return __WASI_ERRNO_BADF;
     }
+    if (file->appends) {
+        wasi_io_streams_output_stream_drop_own(file->appended_to);
+    }
+    if (!file->is_lost) {
+        wasi_filesystem_types_descriptor_drop_own(file->handle);
+    }
+    forget(file);
+    return 0;
+}
+
+__wasi_errno_t __wasi_fd_renumber(__wasi_fd_t from, __wasi_fd_t to) {
+    file_t *file = find(from), *other = find(to);
+    if (file == NULL || other == NULL || file->is_preopened || other->is_preopened) {
+        return __WASI_ERRNO_BADF;
+    }
+    if (file != other) {
+        (void)__wasi_fd_close(to);
+        *other = *file;
+        *file = (file_t){0};
+    }
+    return 0;
+}
+
+/* For CPython's `FileIO`, in the stead of `fstat`: when it is made, of an open file, it
+   asks only whether that is a directory. */
+int eryx_look_at_file(int descriptor, struct stat *known) {
+    file_t *file = eryx_file(descriptor);
+    bool is_directory;
+    if (file == NULL || file->was_looked_at || eryx_is_directory(file, &is_directory) != 0) {
+        return fstat(descriptor, known);
+    }
+    file->was_looked_at = true;
+    *known = (struct stat){.st_mode = is_directory ? S_IFDIR | 0755 : S_IFREG | 0644};
+    return 0;
 }
 
 bool eryx_is_opened(__wasi_fd_t descriptor) {
     return find(descriptor) != NULL;
 }
 
-bool eryx_recall_folder(__wasi_fd_t descriptor, __wasi_fdstat_t *answer) {
-    bool is_known = descriptor >= 0 && descriptor < count && files[descriptor].is_asked;
-    if (is_known) {
-        *answer = files[descriptor].answer;
-    }
-    return is_known;
-}
-
-void eryx_remember_folder(__wasi_fd_t descriptor, const __wasi_fdstat_t *answer) {
-    if (make_room(descriptor)) {
-        files[descriptor].is_asked = true;
-        files[descriptor].answer = *answer;
-    }
-}
-
-bool eryx_status_of(__wasi_fd_t descriptor, __wasi_fdflags_t *status) {
-    const file_t *file = find(descriptor);
-    if (file == NULL) {
-        return false;
-    }
-    *status = file->status & (__WASI_FDFLAGS_APPEND | __WASI_FDFLAGS_NONBLOCK);
-    return true;
-}
-
-void eryx_remember_status(__wasi_fd_t descriptor, __wasi_fdflags_t status) {
-    file_t *file = find(descriptor);
-    if (file != NULL) {
-        file->status = status;
-    }
-}
-
 void eryx_note_files(void) {
-    for (__wasi_fd_t descriptor = 0; descriptor < count; descriptor++) {
-        file_t *file = find(descriptor);
-        if (file != NULL && __wasi_fd_tell(descriptor, &file->position) != 0) {
-            file->position = 0;
-        }
-    }
-}
-
-/* Opens `file` under the next free number; what cannot be opened any more is a
-   directory, which refuses to be read and written. False: not even that. */
-static bool reopen(file_t *file, __wasi_fd_t folder, __wasi_fd_t *opened) {
-    if (file != NULL
-        && eryx_libc_path_open(file->base, file->lookup, file->path, file->open, file->rights, 0,
-                               file->status, opened)
-               == 0) {
+    for (__wasi_fd_t number = 0; number < count; number++) {
+        file_t *file = &files[number];
         __wasi_filesize_t position;
-        (void)__wasi_fd_seek(*opened, (__wasi_filedelta_t)file->position, __WASI_WHENCE_SET,
-                             &position);
-        return true;
+        if (file->is_open && file->is_at_end && eryx_position_of(file, &position) == 0) {
+            file->position = position;
+            file->is_at_end = false;
+        }
     }
-    return eryx_libc_path_open(folder, 0, ".", __WASI_OFLAGS_DIRECTORY, 0, 0, 0, opened) == 0;
 }
 
-/* The first number after the preopened directories. */
-static __wasi_fd_t first_free(void) {
-    __wasi_fd_t descriptor = 3;
-    __wasi_prestat_t known;
-    while (__wasi_fd_prestat_get(descriptor, &known) == 0) {
-        descriptor++;
-    }
-    return descriptor;
+static bool reopen(file_t *file) {
+    const file_t *base = eryx_file(file->base);
+    return file->path != NULL && base != NULL
+           && eryx_open_at(base, file->lookup, file->path, file->open, file->rights,
+                           file->status, &file->handle)
+                  == 0;
 }
 
-/* Numbers are given in order: what lies between those that were open is opened
-   too, and closed at last. */
 void eryx_reopen_files(void) {
-    __wasilibc_reset_preopens();
-    __wasi_fd_t end = 0, folder = 0;
-    for (__wasi_fd_t descriptor = 0; descriptor < count; descriptor++) {
-        const file_t *file = find(descriptor);
-        files[descriptor].is_asked = false;
-        if (file != NULL) {
-            end = descriptor + 1;
-            folder = file->base;
+    bool any = false;
+    eryx_use_files();
+    for (__wasi_fd_t number = 0; number < count; number++) {
+        if (files[number].is_preopened) {
+            forget(&files[number]);
         }
+        any = any || files[number].is_open;
     }
-    if (end == 0) {
-        return;
+    if (any) {
+        ask_for_directories();
     }
-    __wasi_fd_t first = first_free(), next = first, opened;
-    while (next < end && reopen(find(next), folder, &opened) && opened == next) {
-        next++;
-    }
-    while (first < next) {
-        if (find(first) == NULL) {
-            (void)__wasi_fd_close(first);
+    for (__wasi_fd_t number = 0; number < count; number++) {
+        file_t *file = &files[number];
+        if (file->is_open && !file->is_preopened) {
+            file->appends = false;
+            file->is_lost = !reopen(file);
         }
-        first++;
     }
 }

@@ -38,22 +38,26 @@ int eryx_number_converter(PyObject *object, void *out);
 void eryx_note_clock(void);
 void eryx_continue_clock(void);
 
+/* image.c: where the next list or string goes that the host hands over, if it fits;
+   NULL for anywhere. */
+void eryx_put_next(void *place, size_t size);
+
 /* open_files.c: what is open, and opening it again in a copy of this memory. */
-void eryx_remember_open(__wasi_fd_t descriptor, __wasi_fd_t folder, __wasi_lookupflags_t lookup,
-                        const char *path, __wasi_oflags_t open, __wasi_rights_t rights,
-                        __wasi_fdflags_t status);
-void eryx_forget_open(__wasi_fd_t descriptor);
+__wasi_errno_t eryx_open_file(__wasi_fd_t folder, __wasi_lookupflags_t lookup, const char *path,
+                              __wasi_oflags_t open, __wasi_rights_t rights,
+                              __wasi_fdflags_t status, __wasi_fd_t *opened);
 bool eryx_is_opened(__wasi_fd_t descriptor);
-bool eryx_recall_folder(__wasi_fd_t descriptor, __wasi_fdstat_t *answer);
-void eryx_remember_folder(__wasi_fd_t descriptor, const __wasi_fdstat_t *answer);
-/* Whether it appends and whether it blocks; false for what is no file. */
-bool eryx_status_of(__wasi_fd_t descriptor, __wasi_fdflags_t *status);
-void eryx_remember_status(__wasi_fd_t descriptor, __wasi_fdflags_t status);
-/* libc's own, which does not remember it. */
-__wasi_errno_t eryx_libc_fd_fdstat_get(__wasi_fd_t descriptor, __wasi_fdstat_t *answer);
-__wasi_errno_t eryx_libc_fd_fdstat_set_flags(__wasi_fd_t descriptor, __wasi_fdflags_t status);
+/* From now on there is a host that has files. */
+void eryx_use_files(void);
 void eryx_note_files(void);
 void eryx_reopen_files(void);
+
+/* libc's own calls to WASI, for the standard streams. */
+__wasi_errno_t eryx_libc_fd_fdstat_get(__wasi_fd_t descriptor, __wasi_fdstat_t *answer);
+__wasi_errno_t eryx_libc_fd_fdstat_set_flags(__wasi_fd_t descriptor, __wasi_fdflags_t status);
+__wasi_errno_t eryx_libc_fd_filestat_get(__wasi_fd_t descriptor, __wasi_filestat_t *answer);
+__wasi_errno_t eryx_libc_fd_read(__wasi_fd_t descriptor, const __wasi_iovec_t *parts, size_t count,
+                                 __wasi_size_t *got);
 
 /* text.c: what a text file does not tell, for that module. */
 PyObject *eryx_newline_of(PyObject *module, PyObject *file);
@@ -81,7 +85,7 @@ void eryx_breaker_send(void);
 /* net.c: the built-in module `_eryx_net`. */
 PyObject *PyInit__eryx_net(void);
 
-/* streams.c: descriptors 1 and 2. */
+/* streams.c: descriptors 0, 1 and 2. */
 bool eryx_open_streams(void);
 
 /* flush.c: the program's own streams at its end, for that module. */

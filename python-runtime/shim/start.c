@@ -3,10 +3,6 @@
 
 #include <stdlib.h>
 
-/* Resets libc's table of preopened directories, so that the first file access
-   of a running instance looks them up again. */
-extern void __wasilibc_reset_preopens(void);
-
 /* The current directory, which only libc knows of. */
 extern char *__wasilibc_cwd;
 
@@ -111,6 +107,6 @@ __attribute__((export_name("wizer-initialize"))) void eryx_start(void) {
     settle();
     boot("gather");
     settle();
-    __wasilibc_reset_preopens();
+    eryx_use_files();
     __wasilibc_cwd = "/data";
 }

@@ -13,8 +13,9 @@ use wasmtime_wasi_io::streams::{InputStream, OutputStream, StreamError, StreamRe
 /// What is read ahead for a guest that polls instead of waiting.
 const READ_AHEAD: u64 = 64 << 10;
 
-/// What a stream to memory says it will take at a time.
-const WRITE_SIZE: usize = 1 << 20;
+/// What a stream to memory says it will take at a time: so much of one program is
+/// never mixed with another's.
+const WRITE_SIZE: usize = 8 << 20;
 
 /// What a stream to the host takes at a time, and has in memory until it is written.
 const HOST_WRITE_SIZE: usize = 64 << 10;

@@ -19,12 +19,15 @@ const STEP: Step = Step {
 
 /// Files of the shim that define functions of libc, those that others use first.
 const INSTEAD_OF_LIBC: &[&str] = &[
+    "descriptors.c",
     "calls_of_libc.c",
     "clock.c",
-    "files.c",
-    "record_locks.c",
     "malloc.c",
     "memory.c",
+    "files.c",
+    "open_files.c",
+    "contents.c",
+    "record_locks.c",
     "streams.c",
     "directories.c",
     "locks.c",
