@@ -248,6 +248,57 @@ async fn large_writes_are_not_torn_either() {
     assert!(log.chunks(LENGTH).all(of_one), "an append was torn");
 }
 
+/// `tests/files/descriptors.py`, which native CPython agrees with, too.
+#[tokio::test]
+async fn descriptors_do_what_posix_says() {
+    let program = include_str!("files/descriptors.py");
+    let folder = folder();
+    let sandbox = volume(VolumeMount::new(folder.path().join("vol"), "/vol"));
+    for (path, seeds) in [("/data/f", 1..=4), ("/vol/f", 5..=6)] {
+        for seed in seeds {
+            let run = sandbox.prepare(program).with_args([path, &seed.to_string(), "2000"]);
+            let output = run.run().await.unwrap_or_else(|error| panic!("{path}, {seed}: {error}"));
+            assert_eq!(output.stdout, "agreed\n");
+        }
+    }
+}
+
+#[tokio::test]
+async fn descriptors_do_what_posix_says_natively() {
+    let folder = folder();
+    let native = crate::programs::native();
+    let program = crate::support::repository().join("tests/files/descriptors.py");
+    for seed in ["1", "2"] {
+        let mut command = std::process::Command::new(&native);
+        command.arg(&program).arg(folder.path().join("f")).args([seed, "2000"]);
+        assert_eq!(String::from_utf8(command.output().unwrap().stdout).unwrap(), "agreed\n");
+    }
+}
+
+#[tokio::test]
+async fn large_files_are_written_whole() {
+    let code = "import os\nlarge = os.urandom(1 << 20) * 20\n\
+        for mode in 'wb', 'ab', 'xb':\n    \
+            with open('/data/' + mode, mode, buffering=0) as f:\n        \
+                print(f.write(large) == len(large), f.tell() == len(large))\n    \
+            with open('/data/' + mode, 'rb') as f: print(f.read() == large)\n    \
+            os.unlink('/data/' + mode)\n\
+        fd = os.open('/data/p', os.O_RDWR | os.O_CREAT)\n\
+        print(os.pwrite(fd, large, 3) == len(large), os.pread(fd, len(large), 3) == large)";
+    assert_eq!(stdout(code).await, "True True\nTrue\n".repeat(3) + "True True\n");
+}
+
+/// What one has appended moves its own position, not what others append after it.
+#[tokio::test]
+async fn an_append_ends_where_it_ended() {
+    let code = "import os\nf = open('/data/f', 'ab+', buffering=0)\n\
+        f.write(b'mine'); open('/data/f', 'ab').write(b' theirs'); print(f.read())\n\
+        f.write(b'!'); f.truncate(2); print(f.tell())\n\
+        g = open('/data/g', 'ab', buffering=0); g.write(b'x' * 100); g.truncate(10)\n\
+        print(g.tell(), os.fstat(g.fileno()).st_size)";
+    assert_eq!(stdout(code).await, "b' theirs'\n12\n100 10\n");
+}
+
 #[tokio::test]
 async fn volumes_nest_and_are_listed() {
     let folder = folder();

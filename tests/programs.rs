@@ -1,7 +1,6 @@
 //! Real programs print what they print under native Python.
 
-#![expect(clippy::print_stdout, reason = "what is left out is said")]
-
+use crate::servers::missing;
 use crate::support::{repository, sandbox};
 use std::fs;
 use std::path::PathBuf;
@@ -58,11 +57,15 @@ macro_rules! programs {
     };
 }
 
-/// The native Python that built the runtime. On a machine without SQLite's headers it
+/// The native Python that built the runtime.
+pub(crate) fn native() -> String {
+    fs::read_to_string(repository().join("target/runtime/native-python.txt")).unwrap()
+}
+
+/// The native Python to compare with. On a machine without SQLite's headers it
 /// has no `sqlite3`: then the machine's own, if that has it.
 fn python_for(name: &str) -> Option<String> {
-    let path = repository().join("target/runtime/native-python.txt");
-    let native = fs::read_to_string(path).unwrap();
+    let native = native();
     if name != "sqlite_report" {
         return Some(native);
     }
@@ -72,7 +75,7 @@ fn python_for(name: &str) -> Option<String> {
         probe.is_ok_and(|ended| ended.status.success())
     });
     if found.is_none() {
-        println!("not compared: no Python on this machine has sqlite3, which {name} needs");
+        missing(&format!("no Python on this machine has sqlite3, which {name} needs"));
     }
     found
 }

@@ -2,7 +2,8 @@
 
 use crate::support::{repository, stdout};
 use eryx::{
-    Error, ExecutorBuilder, MinimalState, PythonExecutor, ResourceLimits, RuntimeSource, Seed,
+    Error, ExecutorBuilder, MinimalState, PythonExecutor, ResourceLimits, RuntimeSource, Sandbox,
+    Seed,
 };
 use std::time::Duration;
 
@@ -88,6 +89,22 @@ async fn an_instance_wears_with_what_is_written_over() {
         run(&executor, "x = 1").await;
         assert_eq!(executor.idle_instances(), 1);
     }
+}
+
+/// Wasmtime allows 100,000 handles in a store: those that are gone count, too.
+#[tokio::test]
+async fn what_programs_leave_open_ends_no_other() {
+    let sandbox = Sandbox::embedded().build().unwrap();
+    let leave = "import os\nfor n in range(1000): os.open('/data/f', os.O_CREAT | os.O_WRONLY)";
+    for _ in 0..5 {
+        sandbox.execute(leave).await.unwrap();
+    }
+    assert_eq!(sandbox.executor().idle_instances(), usize::from(can_recycle()));
+    for _ in 5..110 {
+        sandbox.execute(leave).await.unwrap();
+    }
+    let close = sandbox.execute("import os\nos.close(os.open('/tmp', 0)); print('ok')").await;
+    assert_eq!(close.unwrap().stdout, "ok\n");
 }
 
 #[tokio::test]

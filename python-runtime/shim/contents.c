@@ -147,7 +147,8 @@ static __wasi_errno_t append(file_t *file, const uint8_t *bytes, size_t length, 
         *written += piece.len;
         file->is_at_end = true;
     }
-    return 0;
+    /* What others append from now on is still to be read. */
+    return file->rights & __WASI_RIGHTS_FD_READ ? eryx_settle_position(file) : 0;
 }
 
 __wasi_errno_t eryx_write_file(file_t *file, const uint8_t *bytes, size_t length, size_t *written) {
@@ -210,6 +211,9 @@ __wasi_errno_t __wasi_fd_pwrite(__wasi_fd_t descriptor, const __wasi_ciovec_t *p
     const file_t *file = eryx_file(descriptor);
     if (file == NULL || !(file->rights & __WASI_RIGHTS_FD_WRITE)) {
         return __WASI_ERRNO_BADF;
+    }
+    if (count == 1) {
+        return write_at(file, parts->buf, parts->buf_len, position, written);
     }
     size_t length;
     uint8_t *all = gather(parts, count, &length);

@@ -91,6 +91,14 @@ __wasi_errno_t eryx_position_of(file_t *file, __wasi_filesize_t *position) {
     return 0;
 }
 
+__wasi_errno_t eryx_settle_position(file_t *file) {
+    __wasi_errno_t error = eryx_position_of(file, &file->position);
+    if (error == 0) {
+        file->is_at_end = false;
+    }
+    return error;
+}
+
 __wasi_errno_t __wasi_fd_seek(__wasi_fd_t descriptor, __wasi_filedelta_t by, __wasi_whence_t from,
                               __wasi_filesize_t *position) {
     file_t *file = eryx_file(descriptor);
@@ -133,8 +141,21 @@ __wasi_errno_t __wasi_fd_tell(__wasi_fd_t descriptor, __wasi_filesize_t *positio
         return wasi_filesystem_types_method_descriptor_##call ? 0 : eryx_error(error); \
     }
 
-FILE_CALL(fd_filestat_set_size, (__wasi_fd_t fd, __wasi_filesize_t size),
-          set_size(handle_of(file), size, &error))
+__wasi_errno_t __wasi_fd_filestat_set_size(__wasi_fd_t descriptor, __wasi_filesize_t size) {
+    file_t *file = eryx_file(descriptor);
+    if (file == NULL) {
+        return __WASI_ERRNO_BADF;
+    }
+    __wasi_errno_t settled = eryx_settle_position(file);
+    if (settled != 0) {
+        return settled;
+    }
+    wasi_filesystem_types_error_code_t error;
+    return wasi_filesystem_types_method_descriptor_set_size(handle_of(file), size, &error)
+               ? 0
+               : eryx_error(error);
+}
+
 FILE_CALL(fd_sync, (__wasi_fd_t fd), sync(handle_of(file), &error))
 FILE_CALL(fd_datasync, (__wasi_fd_t fd), sync_data(handle_of(file), &error))
 /* The kinds of advice are the same ones here and there. */

@@ -43,6 +43,9 @@ const char *eryx_preopened_as(__wasi_fd_t descriptor);
 __wasi_errno_t eryx_is_directory(file_t *file, bool *is_directory);
 __wasi_errno_t eryx_position_of(file_t *file, __wasi_filesize_t *position);
 
+/* Where it stands now, it stays, whatever becomes of its end. */
+__wasi_errno_t eryx_settle_position(file_t *file);
+
 /* files.c: what WASI's error is called in libc. */
 __wasi_errno_t eryx_error(wasi_filesystem_types_error_code_t error);
 /* The same where something was to be opened. */

@@ -57,11 +57,14 @@ static void ask_for_directories(void) {
             .path = strndup((const char *)name.ptr, name.len),
         };
     }
-    /* Not by the generated function, which would drop the handles, too. */
+    /* Not by the generated function, which would drop the handles, too. What has no
+       items has no memory. */
     for (size_t i = 0; i < all.len; i++) {
         sandbox_string_free(&all.ptr[i].f1);
     }
-    free(all.ptr);
+    if (all.len > 0) {
+        free(all.ptr);
+    }
 }
 
 static file_t *find(__wasi_fd_t descriptor) {
@@ -201,10 +204,8 @@ bool eryx_is_opened(__wasi_fd_t descriptor) {
 void eryx_note_files(void) {
     for (__wasi_fd_t number = 0; number < count; number++) {
         file_t *file = &files[number];
-        __wasi_filesize_t position;
-        if (file->is_open && file->is_at_end && eryx_position_of(file, &position) == 0) {
-            file->position = position;
-            file->is_at_end = false;
+        if (file->is_open && !file->is_lost) {
+            (void)eryx_settle_position(file);
         }
     }
 }

@@ -56,7 +56,7 @@ fn compile(tasks: &Path) -> io::Result<ExitStatus> {
             if all { "eryx and its tools" } else { "the tools" }
         );
         if task == "run" {
-            eprintln!("After that the Python runtime is built: another four minutes, once.");
+            eprintln!("After that the Python runtime is built: another seven minutes, once.");
         }
     }
     cargo.status()

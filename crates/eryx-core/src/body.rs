@@ -22,11 +22,17 @@ pub(crate) struct Body<T: RuntimeView> {
     pub(crate) places: Places,
     /// How many interpreters have lived in it.
     uses: u32,
+    /// How many handles they have left open in all, of files for instance. Wasmtime
+    /// counts them until the instance ends.
+    left_open: usize,
 }
 
-/// So many interpreters live in an instance at most: each may leave handles of
-/// files open, which only the end of the instance closes.
+/// So many interpreters live in an instance at most.
 const MOST_USES: u32 = 1000;
+
+/// With more handles left open than this an instance is dropped. Wasmtime ends a
+/// program that would be the owner of its 100,000th, whoever had the others.
+const MOST_LEFT_OPEN: usize = 10_000;
 
 impl<T: RuntimeView> Body<T> {
     /// Instantiates the runtime.
@@ -62,7 +68,7 @@ impl<T: RuntimeView> Body<T> {
             (memory.map_err(Error::Instantiation)?, write.map_err(Error::Instantiation)?);
         let places = sandbox.eryx_runtime_image().call_begin(&mut store).await;
         let places = places.map_err(|error| linked.engine.refusal(error))?;
-        Ok(Self { store, sandbox, memory, write, places, uses: 0 })
+        Ok(Self { store, sandbox, memory, write, places, uses: 0, left_open: 0 })
     }
 
     /// The core's part of the store's data.
@@ -79,10 +85,12 @@ impl<T: RuntimeView> Body<T> {
         self.store.set_epoch_deadline(FAR);
     }
 
-    /// Counts an interpreter that has lived in it; whether another may.
+    /// Counts an interpreter that has lived in it, and what it has left open; whether
+    /// another may.
     pub(crate) fn wear(&mut self) -> bool {
         self.uses += 1;
-        self.uses < MOST_USES
+        self.left_open += self.store.data_mut().ctx().table.iter_mut().count();
+        self.uses < MOST_USES && self.left_open < MOST_LEFT_OPEN
     }
 
     /// Whether it is time to see if what is written over is more than it has to be.

@@ -1,6 +1,7 @@
 //! What goes wrong outside of this project, each with an exit status of its own.
 
 use anyhow::Error;
+use std::env;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
@@ -20,15 +21,15 @@ pub(crate) enum Failure {
 /// For `--help`.
 pub(crate) const STATUSES: &str = "\
 Exit status: 0 if all is well, 1 if a step or a check failed, 2 for wrong arguments,
-65 if something fetched has the wrong hash, 69 if something could not be fetched,
-74 if the disk is full, 127 if a program is missing. `run` ends with the program's own.";
+76 if something fetched has the wrong hash, 69 if something could not be fetched,
+73 if the disk is full, 127 if a program is missing. `run` ends with the program's own.";
 
 impl Failure {
     pub(crate) fn status(&self) -> u8 {
         match self {
-            Self::WrongHash(_) => 65,
+            Self::WrongHash(_) => 76,
             Self::Unreachable(_) => 69,
-            Self::FullDisk => 74,
+            Self::FullDisk => 73,
             Self::MissingTool(_) => 127,
         }
     }
@@ -54,9 +55,14 @@ impl Failure {
 }
 
 /// Says so if work in `folder` failed because the disk is full: the programs that
-/// we call each have their own words for it.
+/// we call each have their own words for it, and those that fetch call it a failed
+/// download.
 pub(crate) fn explained(error: Error, folder: &Path) -> Error {
-    if Failure::of(&error).is_none() && cannot_write(folder) {
+    explained_where(error, || cannot_write(folder) || cannot_write(&env::temp_dir()))
+}
+
+fn explained_where(error: Error, is_full: impl FnOnce() -> bool) -> Error {
+    if matches!(Failure::of(&error), None | Some(Failure::Unreachable(_))) && is_full() {
         return error.context(Failure::FullDisk);
     }
     error
@@ -76,7 +82,7 @@ fn is_full(kind: ErrorKind) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Failure, explained};
+    use super::{Failure, explained, explained_where};
     use anyhow::{Context, Error, anyhow};
     use std::io::{self, ErrorKind};
 
@@ -114,5 +120,15 @@ mod tests {
         let error = explained(anyhow!("`make` failed"), folder.path());
         assert_eq!(Failure::of(&error), None);
         assert_eq!(error.to_string(), "`make` failed");
+    }
+
+    #[test]
+    fn a_download_to_a_full_disk_is_no_fault_of_the_network() {
+        let unreachable = Error::new(Failure::Unreachable("x".into()));
+        let error = explained_where(unreachable, || true);
+        assert_eq!(Failure::of(&error), Some(Failure::FullDisk));
+        let wrong = Error::new(Failure::WrongHash("x".into()));
+        let error = explained_where(wrong, || true);
+        assert_eq!(Failure::of(&error), Some(Failure::WrongHash("x".into())));
     }
 }

@@ -26,8 +26,12 @@ impl Key {
 pub(crate) struct KeyBuilder(blake3::Hasher);
 
 impl KeyBuilder {
-    pub(crate) fn text(mut self, text: &str) -> Self {
-        self.add(text.as_bytes());
+    pub(crate) fn text(self, text: &str) -> Self {
+        self.bytes(text.as_bytes())
+    }
+
+    pub(crate) fn bytes(mut self, bytes: &[u8]) -> Self {
+        self.add(bytes);
         self
     }
 

@@ -2,7 +2,7 @@
 
 use crate::cache;
 use crate::command::output;
-use crate::failure::Failure;
+use crate::failure::{Failure, explained};
 use crate::key::Key;
 use anyhow::{Context, Result, bail};
 use std::env;
@@ -25,23 +25,24 @@ pub(crate) fn fetch() -> Result<Option<PathBuf>> {
     if missing.is_empty() {
         return Ok(None);
     }
-    fetch_packages(&missing).map(Some).with_context(|| {
+    let root = cache::root()?.join("servers");
+    fs::create_dir_all(&root).with_context(|| format!("cannot make {}", root.display()))?;
+    let fetched = fetch_packages(&missing, &root).with_context(|| {
         Failure::Unreachable(format!(
             "tests need servers that are not installed, and of these Debian's packages could \
              not be had: {}. Install them, or run the tests by Cargo alone, where those that \
              find no server say so and end",
             missing.join(", ")
         ))
-    })
+    });
+    fetched.map(Some).map_err(|error| explained(error, &root))
 }
 
-fn fetch_packages(missing: &[&str]) -> Result<PathBuf> {
-    let root = cache::root()?.join("servers");
-    fs::create_dir_all(&root).with_context(|| format!("cannot make {}", root.display()))?;
+fn fetch_packages(missing: &[&str], root: &Path) -> Result<PathBuf> {
     let lists = root.join("lists");
     // What apt knows of packages may be nothing, or so old that they are gone.
-    unpacked(missing, &root, &Apt::of_the_machine())
-        .or_else(|_| unpacked(missing, &root, &Apt::updated(&lists)?))
+    unpacked(missing, root, &Apt::of_the_machine())
+        .or_else(|_| unpacked(missing, root, &Apt::updated(&lists)?))
 }
 
 fn installed(program: &str) -> bool {

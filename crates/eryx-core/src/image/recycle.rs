@@ -18,7 +18,7 @@ const MOST_FOR_NOTHING: usize = 64;
 /// other state that lasts from call to call, which the build makes sure of, and
 /// the WASI adapter's has been settled by `begin`. Handles that the program left
 /// open stay in wasmtime's table, but what they stood for is gone with the store's
-/// data; they are why an instance is not used for ever.
+/// data; `Body::wear` counts them.
 ///
 /// What has to be written is by the word of the kernel alone.
 pub(crate) async fn recycle<T: RuntimeView>(body: &mut Body<T>, base: &Base) -> bool {

@@ -36,6 +36,7 @@ pub(crate) fn build(shop: &mut Workshop, repository: &Path, linked: &Made) -> Re
         .tree(&repository.join("wit"))?
         .text(include_str!("component.rs"))
         .text(include_str!("pieces.rs"))
+        .text(include_str!("lasting.rs"))
         .text(include_str!("../../../../Cargo.lock"))
         .done();
     shop.step(STEP, key, |folder, meter| {

@@ -1,7 +1,7 @@
 """Fetches one source archive and unpacks it: ARCHIVE SHA256 FOLDER URL...
 
-Ends with 65 if nothing but wrong content could be had, with 69 if nothing at all,
-with 74 if the disk is full, and with 127 if this Python cannot unpack the archive.
+Ends with 76 if nothing but wrong content could be had, with 69 if nothing at all,
+with 73 if the disk is full, and with 127 if this Python cannot unpack the archive.
 """
 
 import errno
@@ -12,7 +12,7 @@ import sys
 import tarfile
 import urllib.request
 
-WRONG, UNREACHABLE, FULL, MISSING = 65, 69, 74, 127
+WRONG, UNREACHABLE, FULL, MISSING = 76, 69, 73, 127
 
 
 class NotThere(Exception):

@@ -49,17 +49,18 @@ pub(crate) fn build(
     made: &Parts,
 ) -> Result<Made> {
     let shim = repository.join("python-runtime/shim");
-    let key = Key::of("module")
+    let bindings = world.bindings()?;
+    let key = bindings
+        .in_key(Key::of("module"))
         .key(made.wasi.key)
         .key(made.libraries.key)
         .key(made.library.key)
         .tree(&shim)?
-        .tree(&repository.join("wit"))?
         .text(&FLAGS.join(" "))
         .text(include_str!("link.rs"))
         .done();
     shop.step(STEP, key, |folder, meter| {
-        let mut files = world.write_bindings(folder)?;
+        let mut files = bindings.write(folder)?;
         files.push(made.library.folder.join("frozen.c"));
         for entry in fs::read_dir(&shim)? {
             let path = entry?.path();

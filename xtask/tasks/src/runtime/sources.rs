@@ -2,6 +2,7 @@
 //! `python-runtime/sources.toml`; the C libraries' sources come through Cargo.
 
 use crate::command::output;
+use crate::failure::{Failure, explained};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -99,7 +100,8 @@ pub(crate) fn crate_sources(
         "1",
         "--locked",
     ]))
-    .context("cannot fetch the C libraries' sources through Cargo")?;
+    .with_context(|| Failure::Unreachable("the C libraries' sources, by `cargo metadata`".into()))
+    .map_err(|error| explained(error, repository))?;
     let metadata: Metadata =
         serde_json::from_str(&text).context("cannot read what `cargo metadata` printed")?;
     let mut found = BTreeMap::new();
