@@ -288,6 +288,16 @@ async fn large_files_are_written_whole() {
     assert_eq!(stdout(code).await, "True True\nTrue\n".repeat(3) + "True True\n");
 }
 
+#[tokio::test]
+async fn to_read_is_what_no_flag_stands_for() {
+    let code = "import os\nfd = os.open('/data/n', os.O_CREAT | os.O_EXCL); os.close(fd)\n\
+        with open('/data/n', 'w') as f: f.write('x')\n\
+        fd = os.open('/data/n', 0); print(os.read(fd, 9), os.O_RDWR == os.O_RDONLY | os.O_WRONLY)\n\
+        try: os.write(os.open('/data/n', 0), b'x')\n\
+        except OSError as e: print(e.strerror)";
+    assert_eq!(stdout(code).await, "b'x' True\nBad file descriptor\n");
+}
+
 /// What one has appended moves its own position, not what others append after it.
 #[tokio::test]
 async fn an_append_ends_where_it_ended() {

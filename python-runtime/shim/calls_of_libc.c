@@ -26,7 +26,6 @@
 #define __wasi_path_filestat_get eryx_libc_path_filestat_get
 #define __wasi_path_filestat_set_times eryx_libc_path_filestat_set_times
 #define __wasi_path_link eryx_libc_path_link
-#define __wasi_path_open eryx_libc_path_open
 #define __wasi_path_readlink eryx_libc_path_readlink
 #define __wasi_path_remove_directory eryx_libc_path_remove_directory
 #define __wasi_path_rename eryx_libc_path_rename

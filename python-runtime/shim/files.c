@@ -132,15 +132,25 @@ __wasi_errno_t eryx_open_at(const file_t *folder, __wasi_lookupflags_t lookup, c
     return is_open ? 0 : eryx_open_error(error);
 }
 
-__wasi_errno_t __wasi_path_open(__wasi_fd_t folder, __wasi_lookupflags_t lookup, const char *path,
-                                __wasi_oflags_t open, __wasi_rights_t rights,
-                                __wasi_rights_t inherited, __wasi_fdflags_t status,
-                                __wasi_fd_t *opened) {
-    (void)inherited;
-    if (!is_text(path)) {
-        return __WASI_ERRNO_ILSEQ;
+/* All that opens files comes to this. libc's numbers are WASI's: to read is a flag
+   there, to POSIX it is what no flag stands for. */
+int __wasilibc_nocwd_openat_nomode(int folder, const char *path, int flags) {
+    if (!(flags & O_ACCMODE)) {
+        flags |= O_RDONLY;
     }
-    return eryx_open_file(folder, lookup, path, open, rights, status, opened);
+    __wasi_rights_t rights = (flags & O_RDONLY ? __WASI_RIGHTS_FD_READ : 0)
+                             | (flags & O_WRONLY ? __WASI_RIGHTS_FD_WRITE : 0);
+    __wasi_lookupflags_t lookup = flags & O_NOFOLLOW ? 0 : __WASI_LOOKUPFLAGS_SYMLINK_FOLLOW;
+    __wasi_fd_t opened;
+    __wasi_errno_t error = is_text(path)
+                               ? eryx_open_file(folder, lookup, path, (flags >> 12) & 0xfff, rights,
+                                                flags & 0xfff, &opened)
+                               : __WASI_ERRNO_ILSEQ;
+    if (error != 0) {
+        errno = error;
+        return -1;
+    }
+    return opened;
 }
 
 /* Defines `__wasi_NAME`, which libc calls with a directory and a path: `call` is
