@@ -54,14 +54,9 @@ __wasi_errno_t eryx_read_at(const file_t *file, void *into, size_t length,
 }
 
 __wasi_errno_t eryx_read_file(file_t *file, void *into, size_t length, size_t *got) {
-    __wasi_filesize_t position;
-    __wasi_errno_t error = eryx_position_of(file, &position);
+    __wasi_errno_t error = eryx_read_at(file, into, length, file->position, got);
     if (error == 0) {
-        error = eryx_read_at(file, into, length, position, got);
-    }
-    if (error == 0) {
-        file->position = position + *got;
-        file->is_at_end = false;
+        file->position += *got;
     }
     return error;
 }
@@ -145,10 +140,9 @@ static __wasi_errno_t append(file_t *file, const uint8_t *bytes, size_t length, 
             return *written > 0 ? 0 : answer;
         }
         *written += piece.len;
-        file->is_at_end = true;
     }
     /* What others append from now on is still to be read. */
-    return file->rights & __WASI_RIGHTS_FD_READ ? eryx_settle_position(file) : 0;
+    return length > 0 ? eryx_size_of(file, &file->position) : 0;
 }
 
 __wasi_errno_t eryx_write_file(file_t *file, const uint8_t *bytes, size_t length, size_t *written) {
@@ -158,14 +152,9 @@ __wasi_errno_t eryx_write_file(file_t *file, const uint8_t *bytes, size_t length
     if (file->status & __WASI_FDFLAGS_APPEND) {
         return append(file, bytes, length, written);
     }
-    __wasi_filesize_t position;
-    __wasi_errno_t error = eryx_position_of(file, &position);
+    __wasi_errno_t error = write_at(file, bytes, length, file->position, written);
     if (error == 0) {
-        error = write_at(file, bytes, length, position, written);
-    }
-    if (error == 0) {
-        file->position = position + *written;
-        file->is_at_end = false;
+        file->position += *written;
     }
     return error;
 }

@@ -73,7 +73,7 @@ __wasi_errno_t __wasi_fd_fdstat_set_flags(__wasi_fd_t descriptor, __wasi_fdflags
     return 0;
 }
 
-static __wasi_errno_t size_of(const file_t *file, __wasi_filesize_t *size) {
+__wasi_errno_t eryx_size_of(const file_t *file, __wasi_filesize_t *size) {
     wasi_filesystem_types_descriptor_stat_t known;
     wasi_filesystem_types_error_code_t error;
     if (!wasi_filesystem_types_method_descriptor_stat(handle_of(file), &known, &error)) {
@@ -81,22 +81,6 @@ static __wasi_errno_t size_of(const file_t *file, __wasi_filesize_t *size) {
     }
     *size = known.size;
     return 0;
-}
-
-__wasi_errno_t eryx_position_of(file_t *file, __wasi_filesize_t *position) {
-    if (file->is_at_end) {
-        return size_of(file, position);
-    }
-    *position = file->position;
-    return 0;
-}
-
-__wasi_errno_t eryx_settle_position(file_t *file) {
-    __wasi_errno_t error = eryx_position_of(file, &file->position);
-    if (error == 0) {
-        file->is_at_end = false;
-    }
-    return error;
 }
 
 __wasi_errno_t __wasi_fd_seek(__wasi_fd_t descriptor, __wasi_filedelta_t by, __wasi_whence_t from,
@@ -109,8 +93,8 @@ __wasi_errno_t __wasi_fd_seek(__wasi_fd_t descriptor, __wasi_filedelta_t by, __w
     __wasi_errno_t error = 0;
     switch (from) {
         case __WASI_WHENCE_SET: break;
-        case __WASI_WHENCE_CUR: error = eryx_position_of(file, &start); break;
-        case __WASI_WHENCE_END: error = size_of(file, &start); break;
+        case __WASI_WHENCE_CUR: start = file->position; break;
+        case __WASI_WHENCE_END: error = eryx_size_of(file, &start); break;
         default: return __WASI_ERRNO_INVAL;
     }
     if (error != 0) {
@@ -121,7 +105,6 @@ __wasi_errno_t __wasi_fd_seek(__wasi_fd_t descriptor, __wasi_filedelta_t by, __w
         return __WASI_ERRNO_INVAL;
     }
     file->position = (__wasi_filesize_t)there;
-    file->is_at_end = false;
     *position = file->position;
     return 0;
 }
@@ -142,13 +125,12 @@ __wasi_errno_t __wasi_fd_tell(__wasi_fd_t descriptor, __wasi_filesize_t *positio
     }
 
 __wasi_errno_t __wasi_fd_filestat_set_size(__wasi_fd_t descriptor, __wasi_filesize_t size) {
-    file_t *file = eryx_file(descriptor);
+    const file_t *file = eryx_file(descriptor);
     if (file == NULL) {
         return __WASI_ERRNO_BADF;
     }
-    __wasi_errno_t settled = eryx_settle_position(file);
-    if (settled != 0) {
-        return settled;
+    if (!(file->rights & __WASI_RIGHTS_FD_WRITE)) {
+        return __WASI_ERRNO_INVAL;
     }
     wasi_filesystem_types_error_code_t error;
     return wasi_filesystem_types_method_descriptor_set_size(handle_of(file), size, &error)

@@ -18,8 +18,6 @@ typedef struct {
     bool is_directory;
     /* Else `is_directory` has to be asked for. */
     bool is_known;
-    /* It was written at its end: the position is that. */
-    bool is_at_end;
     bool appends;
     bool was_looked_at;
     wasi_filesystem_types_own_descriptor_t handle;
@@ -41,10 +39,7 @@ file_t *eryx_file(__wasi_fd_t descriptor);
 const char *eryx_preopened_as(__wasi_fd_t descriptor);
 
 __wasi_errno_t eryx_is_directory(file_t *file, bool *is_directory);
-__wasi_errno_t eryx_position_of(file_t *file, __wasi_filesize_t *position);
-
-/* Where it stands now, it stays, whatever becomes of its end. */
-__wasi_errno_t eryx_settle_position(file_t *file);
+__wasi_errno_t eryx_size_of(const file_t *file, __wasi_filesize_t *size);
 
 /* files.c: what WASI's error is called in libc. */
 __wasi_errno_t eryx_error(wasi_filesystem_types_error_code_t error);

@@ -153,7 +153,6 @@ void exports_eryx_runtime_image_begin(exports_eryx_runtime_image_places_t *out) 
 
 void exports_eryx_runtime_image_prepare(void) {
     eryx_note_clock();
-    eryx_note_files();
 }
 
 void exports_eryx_runtime_image_resume(sandbox_list_u8_t *maybe_entropy) {

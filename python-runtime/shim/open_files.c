@@ -201,15 +201,6 @@ bool eryx_is_opened(__wasi_fd_t descriptor) {
     return find(descriptor) != NULL;
 }
 
-void eryx_note_files(void) {
-    for (__wasi_fd_t number = 0; number < count; number++) {
-        file_t *file = &files[number];
-        if (file->is_open && !file->is_lost) {
-            (void)eryx_settle_position(file);
-        }
-    }
-}
-
 static bool reopen(file_t *file) {
     const file_t *base = eryx_file(file->base);
     return file->path != NULL && base != NULL

@@ -49,7 +49,6 @@ __wasi_errno_t eryx_open_file(__wasi_fd_t folder, __wasi_lookupflags_t lookup, c
 bool eryx_is_opened(__wasi_fd_t descriptor);
 /* From now on there is a host that has files. */
 void eryx_use_files(void);
-void eryx_note_files(void);
 void eryx_reopen_files(void);
 
 /* libc's own calls to WASI, for the standard streams. */

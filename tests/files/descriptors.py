@@ -99,20 +99,6 @@ def write(fd, one):
     one.position += len(bytes_)
 
 
-def writev(fd, one):
-    parts = [data() for _ in range(3)]
-    got = attempt(os.writev, fd, parts)
-    if not one.writes:
-        return check("writev", got, "EBADF")
-    whole = b"".join(parts)
-    check("writev", got, len(whole))
-    if one.appends and whole:
-        one.position = len(content)
-    if whole:
-        put(one.position, whole)
-    one.position += len(whole)
-
-
 def pread(fd, one):
     length, place = size(), position()
     expected = bytes(content[place : place + length]) if one.reads else "EBADF"
@@ -164,7 +150,7 @@ def stat(fd, _):
     check("stat", os.stat(path).st_ino, os.fstat(fd).st_ino)
 
 
-CALLS = [read, write, writev, pread, pwrite, lseek, ftruncate, tell, fstat, stat]
+CALLS = [read, write, pread, pwrite, lseek, ftruncate, tell, fstat, stat]
 
 for number in range(count):
     if not opened or (len(opened) < 6 and chance.random() < 0.15):
