@@ -265,6 +265,9 @@ fn proxy(target: u16) -> Server {
         while !head.ends_with(b"\r\n\r\n") && matches!(client.read(&mut byte), Ok(1)) {
             head.push(byte[0]);
         }
+        if !head.ends_with(b"\r\n\r\n") {
+            return;
+        }
         let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, target)).unwrap();
         if head.starts_with(b"CONNECT ") {
             client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
@@ -329,6 +332,55 @@ except PermissionError as e: print(e.strerror)
 ";
     let out = run(&sandbox_with(both), code, &proxy).await;
     assert_eq!(out, "b'HTTP/1.1 200 OK\\r\\n\\r\\n'\nthe connection was not made to other.test\n");
+}
+
+#[tokio::test]
+async fn proxies_are_asked_for_nothing_that_the_host_cannot_judge() {
+    let inside = Server::tcp(|mut stream| http(&mut stream));
+    let proxy = proxy(inside.port);
+    let only_proxy: NetRule = "proxy.test:*".parse().unwrap();
+    let network = NetConfig::new()
+        .allow_rule(only_proxy.private())
+        .allow("target.test:80")
+        .unwrap()
+        .resolver(Here::new());
+    let code = r"
+import socket, urllib.request
+def ask(*parts):
+    with socket.create_connection(('proxy.test', PORT), 20) as s:
+        try:
+            for part in parts: s.sendall(part)
+        except PermissionError as e: return e.strerror
+        return s.recv(12)
+end = b' HTTP/1.1\r\n\r\n'
+print(ask(b'CONNECT 127.1:80' + end))
+print(ask(b'CONNECT ' + b'a' * 70_000 + b':80' + end))
+print(ask(b'\r\n\r\nCONNECT 10.0.0.1:80' + end))
+print(ask(b'\r\nCONN', b'ECT 10.0.0.1:80 H', b'TTP/1.1\r', b'\n\r\n'))
+print(ask(b'GET /' + end + b'CONNECT 10.0.0.1:80' + end))
+print(ask(b'GET http://10.0.0.1/' + end))
+print(ask(b'GET http://target.test@10.0.0.1/' + end))
+print(ask(b'GET http://0x0a.1/' + end))
+print(ask(b'POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n'))
+print(ask(b'GET http://target.test/' + end))
+opener = urllib.request.build_opener(urllib.request.ProxyHandler({'http': 'http://proxy.test:PORT'}))
+for url in ('http://target.test/', 'http://other.test/'):
+    try: print(opener.open(url, timeout=20).read()[:23])
+    except OSError as e: print(e.reason.strerror)
+";
+    let out = run(&sandbox_with(network), code, &proxy).await;
+    let unclear = "what an HTTP proxy would be asked for cannot be read\n";
+    let private = "the host does not allow 10.0.0.1 at port 80\n";
+    assert_eq!(
+        out,
+        format!(
+            "{unclear}a line of an HTTP request has more than 64 KiB\n{}{unclear}\
+             servers could take this HTTP request for two\nb'HTTP/1.1 200'\n\
+             b'GET http://target.test/'\nthe host does not allow other.test at port 80\n",
+            private.repeat(5)
+        )
+    );
+    assert_eq!(inside.accepted(), 2);
 }
 
 fn trusting_only(authority: &Authority) -> NetConfig {

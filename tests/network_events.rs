@@ -2,7 +2,7 @@
 
 use crate::peers::{Authority, Here, Server, echo, network, sandbox_with};
 use crate::support::captured_events;
-use eryx::{Attempt, NetConfig, NetRule, Sandbox};
+use eryx::{Attempt, NetConfig, NetLimits, NetRule, Sandbox};
 
 /// The decisions that a program has brought about, without the port of the server.
 async fn decisions(sandbox: &Sandbox, code: &str, server: &Server) -> Vec<String> {
@@ -90,10 +90,11 @@ async fn every_decision_is_told_with_its_reason() {
         ("look up", false, r#"host="gated.test""#, "the gate refuses it"),
         ("connect", false, r#"host="server.test" address=127.0.0.1 port=9"#, "the gate refuses it"),
     ];
-    let expected = expected.map(|(attempt, allowed, about, reason)| {
-        format!("attempt={attempt:?} allowed={allowed} {about} reason={reason:?}")
-    });
-    assert_eq!(told, expected);
+    assert_eq!(told, expected.map(written));
+}
+
+fn written((attempt, allowed, about, reason): (&str, bool, &str, &str)) -> String {
+    format!("attempt={attempt:?} allowed={allowed} {about} reason={reason:?}")
 }
 
 #[tokio::test]
@@ -107,6 +108,46 @@ for i in range(5000):
 ";
     let told = decisions(&sandbox_with(network()), code, &server).await;
     assert_eq!(told.len(), 64, "{told:?}");
+}
+
+#[tokio::test]
+async fn what_proxies_are_asked_for_is_told_and_limits_and_panics_are() {
+    let server = Server::tcp(|mut stream| echo(&mut stream));
+    let limits = NetLimits { total: 7, ..NetLimits::default() };
+    let config = network().limits(limits).gate(|attempt| {
+        assert!(!matches!(attempt, Attempt::Tunnel { host: "panic.test", .. }), "the gate's own");
+        !matches!(attempt, Attempt::Tunnel { host: "gated.test", .. })
+    });
+    let code = r"
+import socket
+s = socket.create_connection(('127.0.0.1', PORT))
+def ask(line):
+    try: s.sendall(line + b' HTTP/1.1\r\n\r\n')
+    except PermissionError as e: print(e.strerror)
+ask(b'CONNECT server.test:443')
+ask(b'GET http://server.test:443/')
+ask(b'CONNECT evil.example:443')
+ask(b'GET http://evil.example/')
+ask(b'CONNECT 127.1:443')
+ask(b'CONNECT gated.test:443')
+ask(b'CONNECT panic.test:443')
+try: socket.create_connection(('127.0.0.1', PORT))
+except OSError as e: print(e.strerror)
+";
+    let told = decisions(&sandbox_with(config), code, &server).await;
+    let (allowed, no_rule) = ("the rules allow it", "no rule allows it");
+    let unclear = "what an HTTP proxy would be asked for cannot be read";
+    let expected = [
+        ("connect", true, "address=127.0.0.1 port=PORT", allowed),
+        ("tunnel", true, r#"host="server.test" address=127.0.0.1 port=443"#, allowed),
+        ("tunnel", false, r#"host="evil.example" address=127.0.0.1 port=443"#, no_rule),
+        ("tunnel", false, r#"host="evil.example" address=127.0.0.1 port=80"#, no_rule),
+        ("tunnel", false, "address=127.0.0.1 port=PORT", unclear),
+        ("tunnel", false, r#"host="gated.test" address=127.0.0.1 port=443"#, "the gate refuses it"),
+        ("tunnel", false, r#"host="panic.test" address=127.0.0.1 port=443"#, "the gate panicked"),
+        ("connect", false, "address=127.0.0.1 port=PORT", "the run has used up a limit"),
+    ];
+    assert_eq!(told, expected.map(written));
 }
 
 #[tokio::test]

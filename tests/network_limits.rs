@@ -1,7 +1,11 @@
 //! What runs may use of the network: each run of a session its own part of it.
 
 use crate::network::run;
+#[cfg(target_os = "linux")]
+use crate::peers::Stream;
 use crate::peers::{Authority, Here, Server, echo, network, sandbox_with, self_signed, trusting};
+#[cfg(target_os = "linux")]
+use crate::threats::grows_by;
 use eryx::{NetConfig, NetLimits, Sandbox, Session};
 use std::io::Read;
 use std::time::Duration;
@@ -172,4 +176,44 @@ async fn client_certificates_are_shown_to_whom_was_verified_each_time() {
         let out = run(&showing(rule), &code, &server).await;
         assert_eq!(out.contains(fresh), shown, "{rule}: {out}");
     }
+}
+
+/// Neither plain nor over TLS does the host keep what a guest has not taken, or has.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_download_leaves_the_memory_of_the_host_as_it_is() {
+    const SIZE: usize = 100_000_000;
+    let send = |stream: &mut dyn Stream| {
+        let piece = vec![b'x'; 1 << 16];
+        let mut left = SIZE;
+        while left > 0 {
+            let next = &piece[..piece.len().min(left)];
+            if stream.write_all(next).is_err() {
+                return;
+            }
+            left -= next.len();
+        }
+        let _ = stream.flush();
+    };
+    let authority = Authority::new();
+    let plain = Server::tcp(move |mut stream| send(&mut stream));
+    let tls = Server::tls(authority.server("server.test"), send);
+    let limits = NetLimits { bytes_in: 200 << 20, ..NetLimits::default() };
+    let sandbox = sandbox_with(trusting(&authority).limits(limits));
+    let code = r"
+import socket, ssl
+s = socket.create_connection(('server.test', PORT), 60)
+WRAP
+n = 0
+while data := s.recv(1 << 16): n += len(data)
+print(n)
+";
+    let wrap = "s = ssl.create_default_context().wrap_socket(s, server_hostname='server.test')";
+    let downloads = async {
+        for (server, wrap) in [(&plain, ""), (&tls, wrap)] {
+            let out = run(&sandbox, &code.replace("WRAP", wrap), server).await;
+            assert_eq!(out, format!("{SIZE}\n"));
+        }
+    };
+    grows_by(90, Box::pin(downloads)).await;
 }

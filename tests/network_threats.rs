@@ -4,12 +4,16 @@
 use crate::peers::{
     Authority, Here, Server, echo, http, network, read_request, sandbox_with, self_signed, trusting,
 };
-use crate::support::sandbox;
-use eryx::{Error, NetConfig, NetRule, ResourceLimits, Sandbox, Secret};
+use crate::support::{in_both_ways, sandbox, timed_out};
+use eryx::{
+    Answer, Error, HostName, NetConfig, NetConfigError, NetRule, Resolver, ResourceLimits, Sandbox,
+    Secret, TraceOptions, chrome_trace,
+};
 use std::io::{BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Runs a program; what it raised is printed as class and text.
 async fn attempts(sandbox: &Sandbox, lines: &[String]) -> String {
@@ -141,6 +145,36 @@ async fn case_30_a_name_that_leads_to_a_private_address() {
     assert_eq!(server.accepted(), 0);
 }
 
+/// Leads to an address that is granted, and from then on to one that is not.
+#[derive(Default)]
+struct Rebinding(Arc<AtomicUsize>);
+
+impl Resolver for Rebinding {
+    fn resolve(&self, _name: &HostName) -> Answer {
+        let first = self.0.fetch_add(1, SeqCst) == 0;
+        let address = if first { [127, 0, 0, 1] } else { [10, 0, 0, 1] };
+        Box::pin(async move { Ok(vec![IpAddr::from(address)]) })
+    }
+}
+
+#[tokio::test]
+async fn case_30_a_name_is_looked_up_once_and_connected_to_as_it_was() {
+    let server = Server::tcp(|mut stream| echo(&mut stream));
+    let resolver = Rebinding::default();
+    let asked = Arc::clone(&resolver.0);
+    let rules = NetConfig::new().allow("server.test:*").unwrap().allow("127.0.0.1:*").unwrap();
+    let sandbox = sandbox_with(rules.resolver(resolver));
+    let connect = format!("socket.create_connection(('server.test', {})).close()", server.port);
+    let session = sandbox.session().await.unwrap();
+    let first = session.execute(format!("import socket\n{connect}")).await;
+    assert_eq!(first.unwrap().stdout, "");
+    assert_eq!((asked.load(SeqCst), server.accepted()), (1, 1));
+    let code = format!("try: {connect}\nexcept PermissionError as e: print(e.strerror)");
+    let refused = "server.test leads only to addresses that the host does not allow\n";
+    assert_eq!(session.execute(code).await.unwrap().stdout, refused);
+    assert_eq!((asked.load(SeqCst), server.accepted()), (2, 1));
+}
+
 #[tokio::test]
 async fn case_31_names_that_only_look_allowed() {
     let here = Here::new();
@@ -193,26 +227,22 @@ async fn case_33_a_read_is_bounded() {
 
 #[tokio::test]
 async fn case_34_a_silent_server() {
-    let closed = Arc::new(Mutex::new(None));
     let (tell, told) = std::sync::mpsc::channel();
-    *closed.lock().unwrap() = Some(tell);
     let server = Server::tcp(move |mut stream| {
-        let end = stream.read(&mut [0]);
-        if let Some(tell) = closed.lock().unwrap().take() {
-            tell.send(end.is_ok()).unwrap();
-        }
+        let _ = stream.read(&mut [0]);
+        let _ = tell.send(());
     });
     let code =
         format!("import socket\nsocket.create_connection(('127.0.0.1', {})).recv(1)", server.port);
-    let limits = ResourceLimits::default().with_timeout(Duration::from_secs(1));
+    let second = Duration::from_secs(1);
+    let limits = ResourceLimits::default().with_timeout(second);
     let sandbox = Sandbox::embedded().network(network()).limits(limits).build().unwrap();
-    let start = Instant::now();
-    let ended = sandbox.execute(code).await;
-    assert!(matches!(ended, Err(Error::Timeout(_))), "{ended:?}");
-    assert!(start.elapsed() < Duration::from_secs(5));
-    assert_eq!(sandbox.execute("print(1 + 1)").await.unwrap().stdout, "2\n");
-    // The server sees that the connection is gone.
-    tokio::task::spawn_blocking(move || told.recv().unwrap()).await.unwrap();
+    in_both_ways(&sandbox, second, &code, |ended, _| drop(timed_out(ended, second))).await;
+    // The server sees each time that the connection is gone.
+    let closed = server.accepted();
+    assert!(closed >= 2, "{closed}");
+    let all = tokio::task::spawn_blocking(move || (0..closed).try_for_each(|_| told.recv()));
+    all.await.unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -299,9 +329,13 @@ async fn case_56_the_value_goes_nowhere_else() {
 
 #[tokio::test]
 async fn case_57_secrets_with_line_ends() {
-    for value in ["a\r\nb", "a\nb", "a\rb", "", "é"] {
+    for value in ["s3cr3t\r\nvalue", "s3cr3t\nvalue", "s3cr3t\rvalue", "s3cr3té", "s3c", ""] {
         let made = Secret::new("KEY", value, []);
-        assert!(made.is_err(), "{value:?}");
+        let Err(error @ NetConfigError::Secret { .. }) = made else {
+            panic!("{value:?}: {made:?}")
+        };
+        let said = format!("{error} {error:?}");
+        assert!(said.contains("KEY") && !said.contains("s3c"), "{said}");
     }
 }
 
@@ -403,4 +437,32 @@ async fn case_56_the_value_is_not_sent_where_the_server_is_not_verified() {
     assert_eq!(sandbox.execute(code).await.unwrap().stdout, "b'ok'\nb'ok'\n");
     let sent = seen.lock().unwrap().clone();
     assert!(sent.contains("Bearer eryx_secret_") && !sent.contains("s3cr3t"), "{sent}");
+}
+
+#[tokio::test]
+async fn case_58_the_value_is_in_no_trace() {
+    let (logs, _guard) = crate::support::captured_events();
+    let authority = Authority::new();
+    let (server, seen) = repeating(&authority);
+    let secret = Secret::new("KEY", VALUE, ["api.test".parse().unwrap()]).unwrap();
+    let secret = secret.in_path_and_query().in_body();
+    let sandbox = Sandbox::embedded().network(trusting(&authority)).secret(secret).build().unwrap();
+    let code = format!(
+        "import os, http.client\nc = http.client.HTTPSConnection('api.test', {})\n\
+         c.request('POST', '/?' + os.environ['KEY'], 'k=' + os.environ['KEY'], \
+         {{'Authorization': 'Bearer ' + os.environ['KEY']}})\n\
+         answer = c.getresponse().read()\ntry: raise ValueError(answer)\nexcept ValueError: pass",
+        server.port
+    );
+    let output = sandbox.prepare(code).with_trace(TraceOptions::default()).run().await.unwrap();
+    assert!(seen.lock().unwrap().contains(VALUE));
+    let raised = output.trace.iter().any(|event| &*event.detail == "ValueError");
+    assert!(raised, "{:?}", output.trace);
+    for (what, text) in [
+        ("trace", format!("{:?}", output.trace)),
+        ("chart", chrome_trace(&output.trace).to_string()),
+        ("log", logs.lock().unwrap().join("\n")),
+    ] {
+        assert!(!text.is_empty() && !holds_value(text.as_bytes()), "the {what} holds the value");
+    }
 }

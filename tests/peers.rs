@@ -24,7 +24,15 @@ pub(crate) struct Server {
 impl Server {
     /// Has each connection served by a thread.
     pub(crate) fn tcp(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Self::at(Ipv4Addr::LOCALHOST.into(), serve).unwrap()
+    }
+
+    /// Likewise at an address that the machine may not have.
+    pub(crate) fn at(
+        address: IpAddr,
+        serve: impl Fn(TcpStream) + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind((address, 0))?;
         let port = listener.local_addr().unwrap().port();
         let accepted = Arc::new(AtomicUsize::new(0));
         let (serve, count) = (Arc::new(serve), Arc::clone(&accepted));
@@ -35,7 +43,7 @@ impl Server {
                 std::thread::spawn(move || serve(stream.unwrap()));
             }
         });
-        Self { port, accepted }
+        Ok(Self { port, accepted })
     }
 
     pub(crate) fn tls(

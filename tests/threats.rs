@@ -51,7 +51,7 @@ async fn ends(code: &str, check: impl Fn(ExecutionOutput)) {
 
 /// Checks that the host has grown by no more than its guests and so many MiB.
 #[cfg(target_os = "linux")]
-async fn grows_by(most: u64, work: impl Future<Output = ()>) {
+pub(crate) async fn grows_by(most: u64, work: impl Future<Output = ()>) {
     // What the first runs need once is not theirs.
     for _ in 0..2 {
         in_both_ways(&sandbox(), LIMIT, "x = bytearray(10**7)", |ended, _| drop(ended)).await;

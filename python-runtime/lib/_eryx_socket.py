@@ -28,6 +28,11 @@ NI_NUMERICHOST, NI_NUMERICSERV, NI_NAMEREQD, NI_DGRAM = 1, 2, 8, 16
 INADDR_ANY, INADDR_LOOPBACK, INADDR_BROADCAST, INADDR_NONE = 0, 0x7F000001, 0xFFFFFFFF, 0xFFFFFFFF
 has_ipv6 = True
 
+# Bytes that one call moves at most.
+MOST_BYTES = 1 << 20
+# Characters of a name; the host takes none that is as long.
+MOST_NAME = 255
+
 error = OSError
 timeout = TimeoutError
 
@@ -508,7 +513,7 @@ class socket:
         descriptor = descriptor_of(self._fd)
         if size == 0:
             return b""
-        size = min(size, 1 << 20)
+        size = min(size, MOST_BYTES)
         end = None
         while True:
             try:
@@ -574,7 +579,7 @@ class socket:
         with memoryview(data) as view, view.cast("B") as rest:
             sent = 0
             while sent < len(rest):
-                sent += self._send(rest[sent : sent + (1 << 20)], end, flags)
+                sent += self._send(rest[sent : sent + MOST_BYTES], end, flags)
 
     def sendto(self, data, *arguments):
         if self._type != SOCK_STREAM:
@@ -584,7 +589,7 @@ class socket:
     def sendmsg(self, buffers, ancdata=(), flags=0, address=None, /):
         if ancdata:
             raise OSError(errno.EOPNOTSUPP, "Operation not supported")
-        return self.send(b"".join(buffers), flags)
+        return self.send(_front(buffers), flags)
 
     # Everything else.
 
@@ -662,6 +667,17 @@ class socket:
         fd, self._fd = self._fd, -1
         if fd != -1:
             close(fd)
+
+
+def _front(buffers):
+    """What one call sends of `buffers`: no more is copied."""
+    front = bytearray()
+    for buffer in buffers:
+        with memoryview(buffer) as view, view.cast("B") as bytes_:
+            front += bytes_[: MOST_BYTES - len(front)]
+        if len(front) == MOST_BYTES:
+            break
+    return front
 
 
 def _check_ancillary(size):
@@ -753,6 +769,8 @@ def start_resolve(host):
     """Start to look up a name; returns the operation, or the addresses if they are
     known already."""
     name = _text(host)
+    if len(name) > MOST_NAME:
+        raise gaierror(EAI_NONAME, "Name or service not known")
     try:
         _require_network()
         return _eryx_net.resolve(name)

@@ -13,7 +13,7 @@ import weakref
 
 import _eryx_net
 import _eryx_socket
-from _eryx_socket import READ, WRITE, WANT_READ, WANT_WRITE, Failure
+from _eryx_socket import MOST_BYTES, READ, WRITE, WANT_READ, WANT_WRITE, Failure
 from _ssl_constants import *
 
 # Programs look at how it begins.
@@ -205,6 +205,10 @@ class Certificate:
         return hash(self._der)
 
 
+# Bytes of records that a session in memory holds in either direction.
+_MOST_FED = 1 << 18
+
+
 def _tls_open(wanted):
     """Begin a session. Of those that count, some may be for nobody any more."""
     try:
@@ -301,7 +305,8 @@ class _SSLSocket:
     def _feed(self):
         incoming = self._bios[0]
         if incoming.pending:
-            taken = _eryx_net.tls_feed(self._session, bytes(incoming._bytes))
+            front = bytes(memoryview(incoming._bytes)[:_MOST_FED])
+            taken = _eryx_net.tls_feed(self._session, front)
             del incoming._bytes[:taken]
         if incoming.eof and not self._ended:
             self._ended = True
@@ -309,7 +314,7 @@ class _SSLSocket:
 
     def _drain(self):
         drained = False
-        while records := _eryx_net.tls_drain(self._session, 1 << 18):
+        while records := _eryx_net.tls_drain(self._session, _MOST_FED):
             self._bios[1].write(records)
             drained = True
         return drained
@@ -333,19 +338,17 @@ class _SSLSocket:
     def _read(self, size):
         if size == 0:
             return b""
-        data = self._do(_eryx_net.tls_receive, min(size, 1 << 20))
-        if not data and self._bios is not None:
-            # As OpenSSL does where there is no socket to look at.
-            raise SSLZeroReturnError(
-                SSL_ERROR_ZERO_RETURN, "TLS/SSL connection has been closed (EOF)"
-            )
-        return data
+        return self._do(_eryx_net.tls_receive, min(size, MOST_BYTES))
 
     def write(self, data, /):
         with memoryview(data) as view, view.cast("B") as bytes_:
-            if not len(bytes_):
-                return 0
-            return self._do(_eryx_net.tls_send, bytes_[: 1 << 20])
+            if self._bios is None and len(bytes_):
+                return self._do(_eryx_net.tls_send, bytes_[:MOST_BYTES])
+            # In memory there is room for all of it, and asyncio copies what is not taken.
+            sent = 0
+            while sent < len(bytes_):
+                sent += self._do(_eryx_net.tls_send, bytes_[sent : sent + MOST_BYTES])
+            return sent
 
     def pending(self):
         if self._session is None:
@@ -620,6 +623,8 @@ class _SSLContext:
             )
         if isinstance(hostname, str) and not hostname.isascii():
             hostname = hostname.encode("idna").decode("ascii")
+        if hostname is not None and len(hostname) > _eryx_socket.MOST_NAME:
+            raise ValueError("server_hostname is longer than any name")
         made = _SSLSocket(self, sock, bios, hostname, owner)
         if bios is not None and hostname is not None:
             # Here asyncio looks for all errors, and in the handshake for those of TLS.
@@ -627,6 +632,8 @@ class _SSLContext:
         return made
 
     def _set_alpn_protocols(self, protocols, /):
+        if len(protocols) > 0xFFFF:
+            raise ValueError("protocols are longer than TLS can write")
         names, rest = [], bytes(protocols)
         while rest:
             names.append(rest[1 : 1 + rest[0]])

@@ -24,6 +24,12 @@ PyObject *eryx_net_bytes(sandbox_list_u8_t *list) {
     return bytes;
 }
 
+sandbox_list_u8_t eryx_net_front(const Py_buffer *buffer) {
+    size_t length = (size_t)buffer->len;
+    return (sandbox_list_u8_t){
+        buffer->buf, length < ERYX_NET_MOST_BYTES ? length : ERYX_NET_MOST_BYTES};
+}
+
 static PyObject *net_resolve(PyObject *module, PyObject *argument) {
     (void)module;
     Py_ssize_t length;
@@ -137,7 +143,7 @@ static PyObject *net_send(PyObject *module, PyObject *arguments) {
     if (!PyArg_ParseTuple(arguments, "O&y*", eryx_number_converter, &connection, &buffer)) {
         return NULL;
     }
-    sandbox_list_u8_t bytes = {buffer.buf, (size_t)buffer.len};
+    sandbox_list_u8_t bytes = eryx_net_front(&buffer);
     uint32_t sent;
     eryx_net_types_failure_t failure;
     bool done = eryx_net_tcp_send(connection, &bytes, &sent, &failure);

@@ -124,7 +124,7 @@ static PyObject *give(give_t *function, PyObject *arguments) {
     if (!PyArg_ParseTuple(arguments, "O&y*", eryx_number_converter, &session, &buffer)) {
         return NULL;
     }
-    sandbox_list_u8_t bytes = {buffer.buf, (size_t)buffer.len};
+    sandbox_list_u8_t bytes = eryx_net_front(&buffer);
     uint32_t taken;
     failure_t failure;
     bool done = function(session, &bytes, &taken, &failure);

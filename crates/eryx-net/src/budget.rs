@@ -136,12 +136,18 @@ impl Places {
             let message = format!("{} {} are open, as many as may be", self.most_open, self.what);
             return Err(failure(Code::Limit, message));
         }
-        if !self.left.take() {
-            let message = format!("this run has made as many {} as it may", self.what);
-            return Err(failure(Code::Limit, message));
-        }
+        self.spend()?;
         self.open.fetch_add(1, Relaxed);
         Ok(Place(Arc::clone(&self.open)))
+    }
+
+    /// One of all, which takes no place: somebody else has it open.
+    pub(crate) fn spend(&self) -> Result<(), Failure> {
+        if self.left.take() {
+            return Ok(());
+        }
+        let message = format!("this run has made as many {} as it may", self.what);
+        Err(failure(Code::Limit, message))
     }
 
     /// What was refused costs as much as what was not.

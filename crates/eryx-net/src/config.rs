@@ -11,6 +11,12 @@ use std::sync::Arc;
 
 /// Sets up a [`Network`]. At first nothing may be reached.
 ///
+/// Whoever may be connected to is trusted in what it does for a guest: an HTTP proxy
+/// that a rule grants leads only to what the rules allow as long as the host sees the
+/// requests, which are then judged one by one, and those that cannot be read are
+/// refused. Inside TLS, in HTTP/2 and in SOCKS the host sees none: a rule for a proxy
+/// that speaks these grants whatever the proxy leads to.
+///
 /// ```
 /// use eryx_net::NetConfig;
 ///
@@ -49,10 +55,11 @@ pub enum Attempt<'a> {
         /// The names that were resolved to this address in this run.
         names: &'a [HostName],
     },
-    /// To have an HTTP proxy lead somewhere (`CONNECT`). What is beyond the proxy the
-    /// host does not see; TLS is then made with this name.
+    /// To have an HTTP proxy lead somewhere: by `CONNECT`, or by a request for a whole
+    /// URL. What is beyond the proxy the host does not see; after `CONNECT` TLS is made
+    /// with this name. Asked once for each target on a connection.
     Tunnel {
-        /// The proxy.
+        /// The server that would be the proxy.
         proxy: SocketAddr,
         /// The name or the address that it is asked for.
         host: &'a str,

@@ -34,17 +34,18 @@ mod ctx;
 mod decision;
 mod error;
 mod host;
+mod http;
 mod limits;
 mod names;
 mod network;
 mod policy;
+mod proxy;
 mod request;
 mod resolve;
 mod secret;
 mod slot;
 mod tcp;
 mod tls;
-mod tunnel;
 mod view;
 
 pub use config::{Attempt, NetConfig};
@@ -57,7 +58,12 @@ pub use policy::{AddressClass, HostName, NameError, NetRule, Ports, RuleError};
 pub use request::NetRequest;
 pub use resolve::{Answer, Resolver, SystemResolver};
 pub use secret::Secret;
+pub use view::{NetView, Work};
+
+/// The bodies of fuzz targets that look inside.
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
-pub use secret::fuzzing;
-pub use view::{NetView, Work};
+pub mod fuzzing {
+    pub use crate::proxy::fuzzing::proxy_requests;
+    pub use crate::secret::fuzzing::{http_answers, http_rewriter};
+}

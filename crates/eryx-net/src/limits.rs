@@ -15,8 +15,9 @@ pub struct NetLimits {
     /// alike, on their own. So many names are looked up at once; more wait for
     /// their turn. 8.
     pub open: u32,
-    /// Connections in a run, those that are refused or fail included; TLS sessions
-    /// and look-ups of names count alike, each on their own. 64.
+    /// Connections in a run, those that are refused or fail included, and those that
+    /// a proxy is asked to make; TLS sessions and look-ups of names count alike, each
+    /// on their own. 64.
     pub total: u32,
     /// Time for making one connection, and for one look-up. 10 s.
     pub connect: Duration,

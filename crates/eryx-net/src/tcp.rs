@@ -3,7 +3,7 @@ use crate::bindings::eryx::net::types::{Code, Failure};
 use crate::budget::{Budget, Place};
 use crate::error::{failure, from_io, want_read, want_write};
 use crate::policy::HostName;
-use crate::tunnel::Tunnel;
+use crate::proxy::{Follower, Target, Unclear};
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -14,6 +14,9 @@ use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
+
+/// Targets of one proxy that are kept in mind.
+const MOST_PERMITTED: usize = 64;
 
 /// A socket of the operating system, and its place among those that may be open: it
 /// is free again when the socket is closed, whoever was the last to have it.
@@ -47,8 +50,10 @@ pub(crate) struct Connection {
     /// The names that it was made to.
     names: Vec<HostName>,
     budget: Arc<Budget>,
-    /// What the guest has asked of it, if it is to a proxy.
-    pub(crate) tunnel: Tunnel,
+    /// What the guest has asked of it, should it be a proxy.
+    requests: Follower,
+    /// What of that was permitted.
+    permitted: Vec<Target>,
     /// The TLS session that has it.
     pub(crate) session: Option<u32>,
 }
@@ -115,7 +120,8 @@ impl Connection {
         names: Vec<HostName>,
         budget: Arc<Budget>,
     ) -> Self {
-        Self { link, peer, names, budget, tunnel: Tunnel::default(), session: None }
+        let (requests, permitted) = (Follower::default(), Vec::new());
+        Self { link, peer, names, budget, requests, permitted, session: None }
     }
 
     pub(crate) fn peer(&self) -> SocketAddr {
@@ -149,6 +155,36 @@ impl Connection {
                 read => socket.moving(read.map_err(|error| socket.breaks(&error))),
             }
         })
+    }
+
+    /// What a proxy would be asked for by `bytes`, and was not permitted on this
+    /// connection before.
+    pub(crate) fn asks(&self, bytes: &[u8]) -> Result<Vec<Target>, Unclear> {
+        let mut asked = self.requests.clone().follow(bytes)?;
+        asked.retain(|target| !self.permitted.contains(target));
+        asked.dedup();
+        Ok(asked)
+    }
+
+    /// Keeps in mind what was permitted, of so much the last.
+    pub(crate) fn permit(&mut self, target: Target) {
+        if self.permitted.len() >= MOST_PERMITTED {
+            self.permitted.remove(0);
+        }
+        self.permitted.push(target);
+    }
+
+    /// Whom a proxy was last asked to connect with.
+    pub(crate) fn connected(&self) -> Option<&Target> {
+        self.requests.connected()
+    }
+
+    /// Sends what was looked at before; how many of `bytes` the operating system took.
+    pub(crate) fn send_plain(&mut self, bytes: &[u8]) -> Result<usize, Failure> {
+        let sent = self.send(bytes)?;
+        // The beginning of what is clear is clear.
+        let _ = self.requests.follow(bytes.get(..sent).unwrap_or_default());
+        Ok(sent)
     }
 
     /// How many of `bytes` the operating system took.

@@ -22,7 +22,7 @@ pub(crate) fn ci(repository: &Path) -> Result<()> {
         ("lints", lint),
         ("documentation", document),
         ("tests", test),
-        ("CPython's own tests of asyncio and files", conformance::in_ci),
+        ("CPython's own tests of asyncio, files and the network", conformance::in_ci),
     ];
     for (name, step) in steps {
         eprintln!("== {name}");

@@ -4,10 +4,10 @@ use crate::config::Attempt;
 use crate::decision::Decision;
 use crate::error::{failure, no_connection};
 use crate::policy::{HostName, canonical};
+use crate::proxy::{Target, Unclear};
 use crate::request::Wish;
 use crate::slot::Slot;
 use crate::tcp::{self, Connection, Link};
-use crate::tunnel::Target;
 use crate::view::Work;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -99,18 +99,29 @@ impl NetCtx {
     pub(crate) fn send(&mut self, number: u32, bytes: &[u8]) -> Result<u32, Failure> {
         let bytes = bytes.get(..MOST_BYTES).unwrap_or(bytes);
         let connection = self.plain(number)?;
-        if let Some(target) = connection.tunnel.look(bytes) {
-            self.permit_tunnel(connection.peer(), &target)?;
+        let peer = connection.peer();
+        let asked = connection.asks(bytes).map_err(|unclear| self.refuse_unclear(peer, unclear))?;
+        for target in asked {
+            self.permit_tunnel(peer, &target)?;
+            self.connection_mut(number)?.permit(target);
         }
-        let sent = connection.send(bytes)?;
-        if let Some(connection) = self.connections.get_mut(&number) {
-            connection.tunnel.pass(bytes.get(..sent).unwrap_or_default());
-        }
+        let sent = self.connection_mut(number)?.send_plain(bytes)?;
         Ok(u32::try_from(sent).unwrap_or(u32::MAX))
     }
 
-    /// Whether a proxy may be asked to lead there. What is beyond it the host does not
-    /// see, so the name is all there is to judge.
+    fn connection_mut(&mut self, number: u32) -> Result<&mut Connection, Failure> {
+        self.connections.get_mut(&number).ok_or_else(no_connection)
+    }
+
+    fn refuse_unclear(&self, peer: SocketAddr, unclear: Unclear) -> Failure {
+        self.budget.connections.charge();
+        let reason = unclear.to_string();
+        let decision = Decision::on("tunnel").peer(peer);
+        self.refuse(&decision, &reason, failure(Code::Denied, &*reason))
+    }
+
+    /// Whether a proxy may be asked to lead there: that counts as a connection. What is
+    /// beyond it the host does not see, so the name is all there is to judge.
     fn permit_tunnel(&self, proxy: SocketAddr, target: &Target) -> Result<(), Failure> {
         let (host, port) = (&target.host, target.port);
         let shared = self.network.shared();
@@ -118,8 +129,10 @@ impl NetCtx {
         let denied =
             || failure(Code::Denied, format!("the host does not allow {host} at port {port}"));
         if !shared.policy.allows_host(host, port) {
+            self.budget.connections.charge();
             return Err(self.refuse(&decision, "no rule allows it", denied()));
         }
+        self.budget.connections.spend().map_err(|told| self.over_limit(&decision, told))?;
         let text = host.to_string();
         if let Err(reason) = shared.pass(&Attempt::Tunnel { proxy, host: &text, port }) {
             return Err(self.refuse(&decision, reason, denied()));
@@ -156,5 +169,21 @@ impl NetCtx {
         let bytes = length.map(|length| buffer.get(..length).unwrap_or_default().to_vec());
         self.scratch = buffer;
         bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Network;
+
+    #[test]
+    fn a_guest_asks_for_as_much_as_it_likes_and_gets_no_more_room() {
+        let mut context = Network::nothing().context();
+        for (limit, length) in [(u32::MAX, MOST_BYTES), (5, 5), (0, 0), (1 << 31, MOST_BYTES)] {
+            let buffer = context.buffer(limit);
+            assert_eq!(buffer.len(), length);
+            assert!(context.copied(buffer, Ok(0)).unwrap().is_empty());
+        }
     }
 }

@@ -70,8 +70,7 @@ impl NetCtx {
     fn leads_to(&self, connection: &Connection, host: &Host) -> bool {
         let peer = connection.peer();
         let shared = self.network.shared();
-        let asked = connection.tunnel.target();
-        if asked.is_some_and(|target| target.host == *host) {
+        if connection.connected().is_some_and(|target| target.host == *host) {
             return true;
         }
         match host {
@@ -89,7 +88,7 @@ impl NetCtx {
     /// verified: at this port.
     fn grants_unverified(&self, connection: &Connection, host: &Host) -> bool {
         let unverified = self.network.shared().trust.unverified();
-        if let Some(target) = connection.tunnel.target() {
+        if let Some(target) = connection.connected() {
             return unverified.allows_host(&target.host, target.port);
         }
         let peer = connection.peer();
@@ -186,7 +185,7 @@ impl NetCtx {
 
 /// What a connection was made to, or through a proxy that was asked for it.
 fn own_host(connection: &Connection) -> Host {
-    match (connection.tunnel.target(), connection.names()) {
+    match (connection.connected(), connection.names()) {
         (Some(target), _) => target.host.clone(),
         (None, [name, ..]) => Host::Name(name.clone()),
         (None, []) => Host::Address(connection.peer().ip()),

@@ -1,5 +1,8 @@
 //! The imports, driven as a hostile guest would, without a guest.
 
+mod proxies;
+mod reads;
+
 use super::Guest;
 use crate::bindings::eryx::net::tls::{Host as Tls, Options, Version};
 use crate::bindings::eryx::net::types::{Code, Failure};
@@ -415,38 +418,6 @@ async fn protocols_that_cannot_be_written() {
     let right = Options { protocols: vec![vec![b'x'; 255], vec![0]], ..options() };
     let session = guest.open_on(connection, right).unwrap();
     assert_eq!(code(guest.handshake(session)), Code::WantRead);
-}
-
-#[tokio::test]
-async fn proxies_lead_where_the_rules_allow() {
-    let (_listener, port) = listener().await;
-    let gate = |attempt: &Attempt<'_>| !matches!(attempt, Attempt::Tunnel { host: "no.test", .. });
-    let config = local().allow("target.test").unwrap().allow("no.test").unwrap().gate(gate);
-    let mut embedder = Embedder::new(config);
-    let named = |name: &str| Options { server_name: Some(name.into()), ..options() };
-    for (asked, allowed) in [
-        ("target.test:443", true),
-        ("TARGET.test.:443", true),
-        ("target.test:80", false),
-        ("other.test:443", false),
-        ("no.test:443", false),
-        ("10.0.0.1:443", false),
-        ("127.0.0.1:5", true),
-    ] {
-        let connection = embedder.connected(port).await.unwrap();
-        let mut guest = Guest(&mut embedder);
-        let request = format!("CONNECT {asked} HTTP/1.1\r\n\r\n").into_bytes();
-        assert_eq!(code(guest.open_on(connection, named("target.test"))), Code::Denied);
-        let sent = Tcp::send(&mut guest, connection, request);
-        assert_eq!(
-            sent.as_ref().err().map(|failure| failure.code),
-            (!allowed).then_some(Code::Denied)
-        );
-        let opened = guest.open_on(connection, named("target.test"));
-        let ours = asked.to_ascii_lowercase().starts_with("target.test") && allowed;
-        assert_eq!(opened.is_ok(), ours, "{asked}: {opened:?}");
-        Tcp::close(&mut guest, connection);
-    }
 }
 
 #[tokio::test]

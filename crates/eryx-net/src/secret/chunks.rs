@@ -1,7 +1,7 @@
 use super::Refused;
-use super::head::is_one_line;
 use super::held::Held;
 use super::replacer::Replacer;
+use crate::http::{chunk_size, is_one_line};
 
 /// Bytes of a line between chunks.
 pub(super) const MOST_LINE: usize = 4 << 10;
@@ -107,8 +107,7 @@ impl Chunks {
         put: &mut impl Pieces,
         out: &mut Vec<u8>,
     ) -> Result<(), Refused> {
-        let digits = line.split(|byte| *byte == b';').next().unwrap_or_default();
-        self.at = match hexadecimal(digits).ok_or(Refused::Ambiguous)? {
+        self.at = match chunk_size(line).ok_or(Refused::Ambiguous)? {
             0 => {
                 let mut rest = Vec::new();
                 put.finish(&mut rest);
@@ -129,10 +128,4 @@ pub(super) fn put_chunk(bytes: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(bytes);
         out.extend_from_slice(b"\r\n");
     }
-}
-
-fn hexadecimal(digits: &[u8]) -> Option<u64> {
-    let digits = digits.trim_ascii_end();
-    let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
-    plain.then(|| u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()).flatten()
 }

@@ -1,6 +1,7 @@
 use super::replacer::{Encoding, Replacer};
 use super::scrubber::Scrubber;
 use super::{Refused, Secret};
+use crate::http::{decimal, field, is_one_line, trimmed};
 use crate::policy::HostName;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -247,30 +248,6 @@ fn split_lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// A field's name and value. No name with spaces, no folded lines, no bare line
-/// ends: servers differ in what they make of those.
-fn field(line: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
-    let colon = line.iter().position(|byte| *byte == b':')?;
-    let (name, value) = (line.get(..colon)?, line.get(colon + 1..)?);
-    let token = |byte: &u8| byte.is_ascii_graphic();
-    (!name.is_empty() && name.iter().all(token) && is_one_line(value))
-        .then(|| (name.to_vec(), value.to_vec()))
-}
-
-/// Whether nobody takes `text` for more than one line.
-pub(super) fn is_one_line(text: &[u8]) -> bool {
-    !text.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0))
-}
-
-/// A value without the spaces around it. Of other characters, such as a form feed, some
-/// servers make spaces and others do not: those stay.
-fn trimmed(mut value: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
-        value = rest;
-    }
-    value
-}
-
 /// User and password of a field that has them.
 fn basic(name: &[u8], value: &[u8]) -> Option<Vec<u8>> {
     let known: [&[u8]; 2] = [b"authorization", b"proxy-authorization"];
@@ -296,9 +273,4 @@ fn is_host(value: &[u8], host: &HostName) -> bool {
         None => text,
     };
     name.parse::<HostName>().is_ok_and(|name| name == *host)
-}
-
-fn decimal(digits: &[u8]) -> Option<u64> {
-    let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    plain.then(|| std::str::from_utf8(digits).ok()?.parse().ok()).flatten()
 }

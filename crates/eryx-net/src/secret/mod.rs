@@ -9,12 +9,13 @@ mod chunks;
     clippy::indexing_slicing,
     reason = "what is found is told by panicking"
 )]
-pub mod fuzzing;
+pub(crate) mod fuzzing;
 mod head;
 mod held;
 mod replacer;
 mod rewriter;
 mod scrubber;
+mod spellings;
 
 pub(crate) use rewriter::Rewriter;
 
@@ -37,12 +38,13 @@ const PREFIX: &[u8] = b"eryx_secret_";
 ///
 /// What the guest computes over a request, such as a signature, it computes over
 /// the placeholder. Where a server repeats the value in its answer, in the head or in
-/// the body, as it is or as forms, URLs and JSON write it, the guest gets the
+/// the body, as it is or as forms, URLs, JSON and HTML write it, the guest gets the
 /// placeholder; in bodies of more than 1 MiB whose length was told before, and in what
-/// is not HTTP, asterisks. Values of fewer than four characters are not looked for,
-/// and servers that have secrets are asked for answers that are not compressed. What a
-/// server makes of a value otherwise, a hash say, the guest gets. Secrets may add 1 MiB to a request; the guest gets a
-/// `PermissionError` for more, and for requests that servers could take for two.
+/// is not HTTP, asterisks. For that a value has four characters at least: fewer are in
+/// everything that is written. Servers that have secrets are asked for answers that are
+/// not compressed. What a server makes of a value otherwise, a hash say, the guest
+/// gets. Secrets may add 1 MiB to a request; the guest gets a `PermissionError` for
+/// more, and for requests that servers could take for two.
 ///
 /// ```
 /// use eryx_net::Secret;
@@ -50,6 +52,7 @@ const PREFIX: &[u8] = b"eryx_secret_";
 /// let secret = Secret::new("API_KEY", "s3cr3t", ["api.example.com".parse()?])?;
 /// assert!(!format!("{secret:?}").contains("s3cr3t"));
 /// assert!(Secret::new("API_KEY", "two\r\nlines", []).is_err());
+/// assert!(Secret::new("API_KEY", "s3c", []).is_err());
 /// assert!(Secret::new("API_KEY", "s3cr3t", ["10.0.0.1".parse()?]).is_err());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -67,9 +70,9 @@ impl Secret {
     /// A secret for the servers that `hosts` name; at which port is not looked at.
     ///
     /// # Errors
-    /// [`NetConfigError::Secret`] if the value is empty or has characters other
-    /// than visible ASCII and spaces, or if one of the hosts is an address: what
-    /// is verified is a name.
+    /// [`NetConfigError::Secret`] if the value has fewer than four characters or other
+    /// characters than visible ASCII and spaces, or if one of the hosts is an address:
+    /// what is verified is a name.
     pub fn new(
         name: impl Into<String>,
         value: impl Into<String>,
@@ -81,6 +84,11 @@ impl Secret {
         }
         if !value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
             let reason = "its value may hold visible ASCII characters and spaces only, no line end";
+            return Err(NetConfigError::Secret { name, reason });
+        }
+        if value.len() < scrubber::LEAST {
+            let reason = "its value has fewer than four characters: too few to be found and \
+                          hidden where a server repeats it";
             return Err(NetConfigError::Secret { name, reason });
         }
         let hosts: Vec<NetRule> = hosts.into_iter().collect();

@@ -387,12 +387,12 @@ mod tests {
 
     #[test]
     fn a_body_is_written_as_its_kind_wants() {
-        let secret = Secret::new("KEY", "a\"&", ["api.example.com".parse().unwrap()]).unwrap();
+        let secret = Secret::new("KEY", "ab\"&", ["api.example.com".parse().unwrap()]).unwrap();
         let secret = secret.in_body();
         for (kind, put) in [
-            ("application/json", "a\\\"&"),
-            ("application/x-www-form-urlencoded", "a%22%26"),
-            ("text/plain", "a\"&"),
+            ("application/json", "ab\\\"&"),
+            ("application/x-www-form-urlencoded", "ab%22%26"),
+            ("text/plain", "ab\"&"),
         ] {
             let head = |length| {
                 format!(

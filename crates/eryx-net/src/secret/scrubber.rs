@@ -1,9 +1,9 @@
-use super::Secret;
-use super::replacer::Encoding;
+use super::{Secret, spellings};
 use memchr::memmem::Finder;
 use std::cmp::Reverse;
 
-/// Values with fewer bytes are in everything that is written: they are not looked for.
+/// Texts with fewer bytes are in everything that is written: they are not looked for, and
+/// no value is as short.
 pub(super) const LEAST: usize = 4;
 
 /// Texts that were learnt, of those sent last.
@@ -42,8 +42,8 @@ impl Pair {
 impl Scrubber {
     pub(super) fn new(secrets: &[Secret]) -> Self {
         let mut pairs: Vec<Pair> = Vec::new();
-        for secret in secrets.iter().filter(|secret| secret.value.len() >= LEAST) {
-            for written in Encoding::all(&secret.value) {
+        for secret in secrets {
+            for written in spellings::all(&secret.value) {
                 if !pairs.iter().any(|pair| pair.value() == written) {
                     pairs.push(Pair::new(&written, secret.placeholder.as_bytes()));
                 }
@@ -196,20 +196,36 @@ mod tests {
 
     #[test]
     fn every_way_to_write_a_value() {
-        let all = secrets(&[r#"a "b\c"&=%"#]);
+        let all = secrets(&[r#"a "b\c"&=%/<'(>"#]);
         let key = all[0].placeholder();
         for written in [
-            r#"a "b\c"&=%"#,
-            "a%20%22b%5Cc%22%26%3D%25",
-            "a%20%22b%5cc%22%26%3d%25",
-            "a+%22b%5Cc%22%26%3D%25",
-            r#"a \"b\\c\"&=%"#,
+            r#"a "b\c"&=%/<'(>"#,
+            // Python's quote, and with nothing left as it is; urlencode; JavaScript.
+            "a%20%22b%5Cc%22%26%3D%25/%3C%27%28%3E",
+            "a%20%22b%5Cc%22%26%3D%25%2F%3C%27%28%3E",
+            "a%20%22b%5cc%22%26%3d%25%2f%3c%27%28%3e",
+            "a+%22b%5Cc%22%26%3D%25%2F%3C%27%28%3E",
+            "a+%22b%5cc%22%26%3d%25/%3c%27%28%3e",
+            "a%20%22b%5Cc%22%26%3D%25%2F%3C'(%3E",
+            // JSON of Python, PHP, Go, Jinja, Django, .NET and PHP with all its flags.
+            r#"a \"b\\c\"&=%/<'(>"#,
+            r#"a \"b\\c\"&=%\/<'(>"#,
+            r#"a \"b\\c\"\u0026=%/\u003c'(\u003e"#,
+            r#"a \"b\\c\"\u0026=%/\u003c\u0027(\u003e"#,
+            r#"a \"b\\c\"\u0026=%/\u003C'(\u003E"#,
+            r"a \u0022b\\c\u0022\u0026=%/\u003C\u0027(\u003E",
+            r"a \u0022b\\c\u0022\u0026=%\/\u003C\u0027(\u003E",
+            // XML, and HTML of Python, Jinja, PHP and others.
+            r#"a "b\c"&amp;=%/&lt;'(&gt;"#,
+            r"a &quot;b\c&quot;&amp;=%/&lt;&#x27;(&gt;",
+            r"a &#34;b\c&#34;&amp;=%/&lt;&#39;(&gt;",
+            r"a &quot;b\c&quot;&amp;=%/&lt;&#039;(&gt;",
+            r"a &quot;b\c&quot;&amp;=%/&lt;&#39;(&gt;",
+            r"a &quot;b\c&quot;&amp;=%/&lt;&apos;(&gt;",
         ] {
             let text = format!("<{written}{written}>");
             assert_eq!(scrubbed(&all, &[text.as_bytes()], 999), format!("<{key}{key}>"));
         }
-        // Too short to be told from anything else.
-        assert_eq!(scrubbed(&secrets(&["abc"]), &[b"abc"], 999), "abc");
     }
 
     #[test]

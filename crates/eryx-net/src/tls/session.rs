@@ -278,8 +278,8 @@ impl Session {
 
     /// Records for the peer, taken by the guest.
     pub(crate) fn drain(&mut self, limit: usize) -> Vec<u8> {
-        let length = limit.min(self.outbound.len());
-        self.outbound.drain(..length).collect()
+        let rest = self.outbound.split_off(limit.min(self.outbound.len()));
+        std::mem::replace(&mut self.outbound, rest).into()
     }
 
     /// Lets rustls see more of what the peer has sent.

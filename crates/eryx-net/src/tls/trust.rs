@@ -176,7 +176,8 @@ fn versions(options: &Options) -> &'static [&'static SupportedProtocolVersion] {
     }
 }
 
-fn make(config: &TrustConfig) -> Result<Made, String> {
+/// All who may sign.
+fn store(config: &TrustConfig) -> RootCertStore {
     let mut roots = RootCertStore::empty();
     if config.public_roots {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
@@ -184,6 +185,11 @@ fn make(config: &TrustConfig) -> Result<Made, String> {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     }
     roots.add_parsable_certificates(config.roots.iter().cloned());
+    roots
+}
+
+fn make(config: &TrustConfig) -> Result<Made, String> {
+    let roots = store(config);
     let provider = Arc::new(ring::default_provider());
     let verifier =
         WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
@@ -228,5 +234,35 @@ impl ServerCertVerifier for Unverified {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::print_stdout, reason = "who reads the test's output should know")]
+    fn the_roots_of_mozilla_of_the_system_and_ones_own() {
+        let own = rcgen::generate_simple_self_signed(["a.test".to_owned()]).unwrap().cert;
+        let mut config = TrustConfig::default();
+        config.add_roots(own.pem().as_bytes()).unwrap();
+        let mut only_own = RootCertStore::empty();
+        only_own.add(own.der().clone()).unwrap();
+        let mut of_system = RootCertStore::empty();
+        of_system.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if of_system.is_empty() {
+            println!("this system has no roots of its own");
+        }
+        let of_mozilla = webpki_roots::TLS_SERVER_ROOTS;
+        assert!(of_mozilla.len() > 50, "{}", of_mozilla.len());
+        let all = store(&config);
+        assert_eq!(all.len(), of_mozilla.len() + of_system.len() + 1);
+        for root in of_mozilla.iter().chain(&of_system.roots).chain(&only_own.roots) {
+            assert!(all.roots.contains(root), "{root:?}");
+        }
+        config.public_roots = false;
+        assert_eq!(store(&config).roots, only_own.roots);
+        assert!(make(&TrustConfig { public_roots: false, ..TrustConfig::default() }).is_err());
     }
 }

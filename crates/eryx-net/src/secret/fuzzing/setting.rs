@@ -4,7 +4,6 @@ use super::input::Input;
 use super::reader::Message;
 use crate::policy::HostName;
 use crate::secret::replacer::MOST_GROWTH;
-use crate::secret::scrubber::LEAST;
 use crate::secret::{Rewriter, Secret};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -31,7 +30,7 @@ impl Setting {
         let flags = input.byte();
         let first = match flags >> 4 {
             0 => "V".repeat(4096),
-            1 => "V".to_owned(),
+            1 => "V4l!".to_owned(),
             _ => "one \"Val\\ue&=".to_owned(),
         };
         Self {
@@ -73,8 +72,7 @@ impl Setting {
         let length: usize = pieces.iter().map(|piece| piece.len()).sum();
         assert!(out.len() <= length * 8 + 2 * MOST_GROWTH, "{length} bytes became {}", out.len());
         for number in 0..2 {
-            let short = self.values[number].len() < LEAST;
-            assert!(short || !self.has_value(number, &out), "{:?}", out.escape_ascii().to_string());
+            assert!(!self.has_value(number, &out), "{:?}", out.escape_ascii().to_string());
         }
         out
     }
@@ -133,13 +131,12 @@ impl Setting {
         }
     }
 
-    /// Whether the value is there, however it is written. A short one is anywhere.
+    /// Whether the value is there, however it is written.
     fn has_value(&self, number: usize, text: &[u8]) -> bool {
         let value = &self.values[number];
-        value.len() > 1
-            && [plain, percent, json]
-                .iter()
-                .any(|encode| memmem::find(text, encode(value).as_bytes()).is_some())
+        [plain, percent, json]
+            .iter()
+            .any(|encode| memmem::find(text, encode(value).as_bytes()).is_some())
     }
 }
 
