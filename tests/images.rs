@@ -2,8 +2,8 @@
 
 use crate::support::{run_in as run, sandbox};
 use eryx::{
-    DynamicCallback, Error, PythonImageSnapshot, PythonStateSnapshot, ResourceLimits, Sandbox,
-    Session, SnapshotError, SnapshotOptions, State, StorageLimits,
+    CopyOptions, DynamicCallback, Error, PythonImageSnapshot, PythonStateSnapshot, ResourceLimits,
+    Sandbox, Session, SnapshotError, SnapshotOptions, State, StorageLimits,
 };
 use std::cell::Cell;
 use std::time::Duration;
@@ -449,6 +449,186 @@ async fn open_files_of_the_host_are_opened_again() {
     let code = "try: print(g.read(1))\nexcept OSError: print('OSError')";
     assert_eq!(run(&fork, code).await, "OSError\n");
     assert_eq!(run(&session, code).await, "b'2'\n");
+}
+
+/// Files of its own travel without the facade's help.
+#[tokio::test]
+async fn files_of_a_bare_session_travel() {
+    use eryx::{Callbacks, SessionExecutor};
+
+    let none = Callbacks::default();
+    let start = async || SessionExecutor::new(sandbox().executor().clone(), &none).await.unwrap();
+    let write = "open('/tmp/a', 'w').write('saved')\nf = open('/tmp/a')\nf.read(2)\nx = 1";
+    let show = "print(open('/tmp/a').read(), f.read(), x)";
+    let mut session = start().await;
+    session.execute(write).run().await.unwrap();
+    let (state, _) = session.snapshot_state_with(&with_files()).await.unwrap();
+    let image = session.snapshot_image_with_files().await.unwrap();
+    assert!(state.files().is_some() && image.files().is_some());
+    let state = PythonStateSnapshot::from_bytes(&state.to_bytes()).unwrap();
+    let image = PythonImageSnapshot::from_bytes(&image.to_bytes()).unwrap();
+
+    let spoil = "open('/tmp/a', 'w').write('other')\nopen('/tmp/b', 'w').close()\nx = 2";
+    let count = "import os\nprint(os.path.exists('/tmp/b'))";
+    for by_image in [true, false] {
+        let mut other = start().await;
+        for session in [&mut session, &mut other] {
+            session.execute(spoil).run().await.unwrap();
+            if by_image {
+                session.restore_image(&image).await.unwrap();
+            } else {
+                session.restore_state(&state).await.unwrap();
+            }
+            assert_eq!(session.execute(show).run().await.unwrap().stdout, "saved ved 1\n");
+            assert_eq!(session.execute(count).run().await.unwrap().stdout, "False\n");
+        }
+    }
+    let executor = sandbox().executor().clone();
+    let mut other =
+        SessionExecutor::from_image(executor, &image, eryx::RunOptions::default()).await.unwrap();
+    assert_eq!(other.execute(show).run().await.unwrap().stdout, "saved ved 1\n");
+    // It has them to itself.
+    other.execute(spoil).run().await.unwrap();
+    assert_eq!(session.execute(count).run().await.unwrap().stdout, "False\n");
+
+    // What is damaged changes nothing.
+    let damaged = state.clone().with_files(vec![9, 9, 9]);
+    let refused = other.restore_state(&damaged).await;
+    assert!(matches!(refused, Err(Error::Snapshot(SnapshotError::Files(_)))), "{refused:?}");
+    assert_eq!(other.execute("print(x)\n").run().await.unwrap().stdout, "2\n");
+    // As an image can leave files as they are.
+    let keep = CopyOptions::default().with_keep_files(true);
+    other.restore_image_with(&image, keep).await.unwrap();
+    assert_eq!(
+        other.execute("print(open('/tmp/a').read())").run().await.unwrap().stdout,
+        "other\n"
+    );
+}
+
+/// Variables and files together are no more than they may be, whatever is asked for.
+#[tokio::test]
+async fn files_are_of_the_largest_size_too() {
+    let session = sandbox().session().await.unwrap();
+    let code = "x = bytes(40 << 20)\nwith open('/tmp/a', 'wb') as f: f.write(x)";
+    run(&session, code).await;
+    let mut options = with_files();
+    options.max_bytes = u64::MAX;
+    let refused = session.snapshot_state_with(&options).await;
+    let Err(Error::Snapshot(SnapshotError::TooLarge { size, limit })) = refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(limit, eryx::MAX_SNAPSHOT_SIZE as u64);
+    assert!(size > limit, "{size}");
+    run(&session, "x = bytes(10 << 20)").await;
+    let (snapshot, _) = session.snapshot_state_with(&options).await.unwrap();
+    PythonStateSnapshot::from_bytes(&snapshot.to_bytes()).unwrap();
+}
+
+/// Well-wrapped, and of another runtime: refused, and nothing has changed.
+#[tokio::test]
+async fn an_image_of_another_runtime() {
+    let session = sandbox().session().await.unwrap();
+    run(&session, UNSAVEABLE).await;
+    run(&session, "open('/tmp/a', 'w').write('saved')").await;
+    let mut bytes = session.snapshot_image_with_files().await.unwrap().to_bytes();
+    let content = bytes.len() - 32;
+    // After magic, format, kind and whether it is keyed.
+    bytes[12] ^= 1;
+    let hash = blake3::hash(&bytes[..content]);
+    bytes[content..].copy_from_slice(hash.as_bytes());
+    let image = PythonImageSnapshot::from_bytes(&bytes).unwrap();
+    let refused = Session::from_image(&sandbox(), &image).await;
+    assert!(matches!(refused, Err(Error::Snapshot(SnapshotError::Runtime))), "{refused:?}");
+    run(&session, "open('/tmp/a', 'w').write('changed')").await;
+    let refused = session.restore_image(&image).await;
+    assert!(matches!(refused, Err(Error::Snapshot(SnapshotError::Runtime))), "{refused:?}");
+    assert_eq!(session.state(), State::Ready);
+    assert_eq!(run(&session, LOOK).await, SEEN);
+    assert_eq!(run(&session, "print(open('/tmp/a').read())").await, "changed\n");
+}
+
+/// What draws, and whether the host does.
+const DRAWS: [(&str, bool); 3] =
+    [("random.random()", false), ("os.urandom(8).hex()", true), ("uuid.uuid4()", true)];
+
+async fn draws(session: &Session) -> [String; 3] {
+    let mut drawn = [const { String::new() }; 3];
+    for ((code, _), drawn) in DRAWS.iter().zip(&mut drawn) {
+        *drawn = run(session, &format!("print({code})")).await;
+    }
+    drawn
+}
+
+/// The ways to a session that is what another is.
+async fn copies(sandbox: &Sandbox, session: &Session, copied: CopyOptions) -> [Session; 3] {
+    let image = session.snapshot_image().await.unwrap();
+    let image = PythonImageSnapshot::from_bytes(&image.to_bytes()).unwrap();
+    let restored = sandbox.session().await.unwrap();
+    restored.restore_image_with(&image, copied).await.unwrap();
+    [
+        Session::from_image_with(sandbox, &image, copied).await.unwrap(),
+        restored,
+        session.fork_with(copied).await.unwrap(),
+    ]
+}
+
+/// Each way to draw is another in a copy, unless it is asked otherwise; the host's own
+/// chance cannot be had twice without a seed.
+#[tokio::test]
+async fn chances_of_copies() {
+    for seed in [None, Some(7)] {
+        let sandbox = Sandbox::embedded();
+        let sandbox = seed.into_iter().fold(sandbox, eryx::SandboxBuilder::seed).build().unwrap();
+        for same in [false, true] {
+            let session = sandbox.session().await.unwrap();
+            run(&session, "import os, random, uuid\nrandom.random(), os.urandom(8)").await;
+            let copied = CopyOptions::default().with_same_chance(same);
+            let all = copies(&sandbox, &session, copied).await;
+            let original = draws(&session).await;
+            for (copy, way) in all.iter().zip(["from_image", "restore_image", "fork"]) {
+                let drawn = draws(copy).await;
+                for (number, (code, is_hosts)) in DRAWS.iter().enumerate() {
+                    let is_same = same && (seed.is_some() || !is_hosts);
+                    assert_eq!(
+                        original[number] == drawn[number],
+                        is_same,
+                        "{code} by {way}, seed {seed:?}, same {same}: {original:?} {drawn:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Copies of copies, of one that has run nothing yet too: no two draw the same, and with
+/// a seed all of them draw the same each time.
+#[tokio::test]
+async fn chances_of_copies_of_copies() {
+    let mut all = Vec::new();
+    for _ in 0..2 {
+        let sandbox = Sandbox::embedded().seed(7).build().unwrap();
+        let session = sandbox.session().await.unwrap();
+        let any = CopyOptions::default();
+        let mut sessions = vec![session.fork().await.unwrap(), session.fork().await.unwrap()];
+        session.execute_transactional("1 / 0").await.unwrap_err();
+        sessions.push(session.fork().await.unwrap());
+        for number in 0..3 {
+            let [by_image, _, fork] = copies(&sandbox, &sessions[number], any).await;
+            sessions.extend([by_image, fork]);
+        }
+        sessions.push(session);
+        let mut drawn = Vec::new();
+        for session in &sessions {
+            run(session, "import os, random, uuid").await;
+            drawn.extend(draws(session).await);
+        }
+        let mut apart = drawn.clone();
+        apart.sort();
+        apart.dedup();
+        assert_eq!(apart.len(), 10 * DRAWS.len(), "{drawn:#?}");
+        all.push(drawn);
+    }
+    assert_eq!(all[0], all[1]);
 }
 
 /// A connection stays with the original; its copy is closed.

@@ -18,6 +18,7 @@ mod guest;
 mod heartbeat;
 mod images;
 mod long_life;
+mod moving;
 mod network;
 mod network_events;
 mod network_limits;

@@ -1,11 +1,11 @@
 //! With a seed, the same program is the same each time: what it prints, what is
 //! traced of it, how much fuel it takes.
 
-use crate::support::{PROMISE, in_time, repository, sandbox};
+use crate::support::{PROMISE, in_time, repository, run_in, sandbox};
 use eryx::{
-    DynamicCallback, Error, ExecutionOutput, ExecutorBuilder, MinimalState, PythonEngine,
-    PythonExecutor, ResourceLimits, RunOptions, RuntimeSource, RuntimeView, Sandbox, Seed, State,
-    TraceKind, TraceOptions,
+    CopyOptions, DynamicCallback, Error, ExecutionOutput, ExecutorBuilder, MinimalState,
+    PythonEngine, PythonExecutor, PythonImageSnapshot, ResourceLimits, RunOptions, RuntimeSource,
+    RuntimeView, Sandbox, Seed, Session, State, TraceKind, TraceOptions,
 };
 use std::process::Command;
 use std::time::Duration;
@@ -168,6 +168,74 @@ async fn times(seed: u64) -> Vec<String> {
         assert_eq!(interpreter.state(), State::Ready);
     }
     told_all
+}
+
+/// What a session tells of time and of the host's chance, wherever it goes.
+async fn told_on_the_way() -> Vec<(f64, String)> {
+    let sandbox = Sandbox::embedded().seed(7).build().unwrap();
+    let session = sandbox.session().await.unwrap();
+    let look = "import os, time\nprint(time.time(), os.urandom(8).hex())";
+    let mut told = Vec::new();
+    let mut tell = |text: String| {
+        let (time, chance) = text.trim().split_once(' ').unwrap();
+        told.push((time.parse().unwrap(), chance.to_owned()));
+    };
+    tell(run_in(&session, look).await);
+    run_in(&session, "time.sleep(1000)").await;
+    let failing = "time.sleep(500)\nos.urandom(9)\n1 / 0";
+    session.execute_transactional(failing).await.unwrap_err();
+    tell(run_in(&session, look).await);
+    let moved = session.lock().unwrap().execute(look).with_fuel_limit(u64::MAX).run().await;
+    tell(moved.unwrap().stdout.into_string());
+    session.execute_transactional(failing).await.unwrap_err();
+    let image = session.snapshot_image().await.unwrap();
+    let image = PythonImageSnapshot::from_bytes(&image.to_bytes()).unwrap();
+    tell(run_in(&session, look).await);
+    let same = CopyOptions::default().with_same_chance(true);
+    for copy in [
+        Session::from_image(&sandbox, &image).await.unwrap(),
+        session.fork().await.unwrap(),
+        session.fork_with(same).await.unwrap(),
+    ] {
+        tell(run_in(&copy, look).await);
+    }
+    let copy = Session::from_image_with(&sandbox, &image, same).await.unwrap();
+    tell(run_in(&copy, look).await);
+    session.restore_image(&image).await.unwrap();
+    tell(run_in(&session, look).await);
+    told
+}
+
+/// Time and chance of a session go on where it is undone, moves, or is copied.
+#[tokio::test]
+async fn time_and_chance_go_on_in_copies() {
+    let told = told_on_the_way().await;
+    assert_eq!(told, told_on_the_way().await);
+    let [first, undone, moved, imaged, copied, forked, forked_same, same, restored] = &told[..]
+    else {
+        panic!("{told:?}")
+    };
+    // What was undone took no time; all else some.
+    for (earlier, later, least) in [
+        (first, undone, 1000.0),
+        (undone, moved, 0.0),
+        (moved, imaged, 0.0),
+        (moved, copied, 0.0),
+        (imaged, forked, 0.0),
+        (imaged, forked_same, 0.0),
+        (moved, restored, 0.0),
+    ] {
+        let passed = later.0 - earlier.0;
+        assert!(least < passed && passed < least + 100.0, "{told:?}");
+    }
+    // At the same place, the same.
+    assert_eq!(same.1, imaged.1);
+    let mut seen: Vec<_> =
+        [first, undone, moved, imaged, copied, forked, forked_same].map(|one| &one.1).to_vec();
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 7, "{told:?}");
+    assert!([first, undone, moved, imaged].iter().all(|one| one.1 != restored.1), "{told:?}");
 }
 
 #[tokio::test]

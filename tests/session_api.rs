@@ -3,9 +3,9 @@
 
 use crate::support::{repository, sandbox};
 use eryx::{
-    Callback, Callbacks, CancellationToken, DynamicCallback, Error, ExecutorBuilder, MinimalState,
-    Poison, PythonExecutor, PythonStateSnapshot, RuntimeSource, SessionExecutor, SnapshotOptions,
-    State,
+    Callback, Callbacks, CancellationToken, CopyOptions, DynamicCallback, Error, ExecutorBuilder,
+    MinimalState, Poison, PythonExecutor, PythonImageSnapshot, PythonStateSnapshot, RuntimeSource,
+    SandboxPool, Session, SessionExecutor, SnapshotError, SnapshotOptions, State,
 };
 use serde_json::json;
 use std::sync::Arc;
@@ -194,6 +194,66 @@ async fn chances_of_seeded_forks() {
         all.push(chances);
     }
     assert_eq!(all[0], all[1]);
+}
+
+/// A store that knows of no files has none to save, and that is told.
+#[tokio::test]
+async fn files_of_a_store_that_has_none() {
+    let mut session = session().await;
+    result(&mut session, "x = 1\nx").await;
+    let options = SnapshotOptions::default().with_files(true);
+    let refused = session.snapshot_state_with(&options).await.map(drop);
+    let image = session.snapshot_image_with_files().await.map(drop);
+    let with_files = session.snapshot_state().await.unwrap().with_files(vec![1]);
+    result(&mut session, "x = 2\nx").await;
+    let restored = session.restore_state(&with_files).await;
+    let image_with_files = session.snapshot_image().await.unwrap().with_files(vec![1]);
+    let restored_image = session.restore_image(&image_with_files).await;
+    let options = eryx::RunOptions::default();
+    let started = SessionExecutor::from_image(executor(), &image_with_files, options).await;
+    for ended in [refused, image, restored, restored_image, started.map(drop)] {
+        let Err(Error::Snapshot(SnapshotError::Files(_))) = ended else { panic!("{ended:?}") };
+    }
+    assert_eq!(result(&mut session, "x").await, "2");
+    // Without them it can be had.
+    let keep = CopyOptions::default().with_keep_files(true);
+    session.restore_image_with(&image_with_files, keep).await.unwrap();
+}
+
+/// Compiles if a task that can change its thread can wait for all of these.
+#[test]
+fn what_is_waited_for_can_change_its_thread() {
+    fn sent<T: Send>(_: T) {}
+    let _ = |mut one: SessionExecutor, state: &PythonStateSnapshot, image: &PythonImageSnapshot| {
+        sent(one.execute("1").run());
+        sent(one.execute("1").transactional().run());
+        sent(one.snapshot_state());
+        sent(one.restore_state(state));
+        sent(one.snapshot_image_with_files());
+        sent(one.restore_image(image));
+        sent(one.fork());
+        sent(one.undo());
+        sent(one.clear_state());
+        sent(one.reset(&Callbacks::default()));
+        sent(SessionExecutor::from_image(executor(), image, eryx::RunOptions::default()));
+    };
+    let _ = |one: &Session, state: &PythonStateSnapshot, image: &PythonImageSnapshot| {
+        sent(one.execute("1"));
+        sent(one.execute_transactional("1"));
+        sent(one.snapshot_state());
+        sent(one.restore_state(state));
+        sent(one.snapshot_image_with_files());
+        sent(one.restore_image(image));
+        sent(one.fork());
+        sent(one.undo());
+        sent(one.clear_state());
+        sent(one.reset());
+        sent(Session::from_image(&sandbox(), image));
+    };
+    let _ = |pool: &SandboxPool| {
+        sent(pool.acquire());
+        sent(pool.fill());
+    };
 }
 
 #[tokio::test]

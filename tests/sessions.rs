@@ -209,8 +209,9 @@ assert Child.kind() == "Child" and child.who() == "base+child" and Child.made ==
 assert color is Color.RED and Color(2) is Color.BLUE
 assert point == Point(1, 2) and part() == 40
 assert json.dumps([1]) == "[1]" and math.pi > 3
-import random as again
-again.seed(5); again.random(); expected = again.random()
+drawn = random.random()
+random.seed(5); random.random()
+assert drawn == random.random(), "it goes on where it was"
 print("all there")
 "#;
 
@@ -433,6 +434,59 @@ async fn a_session_over_a_storage_of_the_embedder() {
     assert_eq!(output.result.unwrap().as_str(), "\"before\"");
     let refused =
         SessionExecutor::new_with_vfs_config(executor, &none, storage, at("relative")).await;
+    assert!(matches!(refused, Err(Error::Config(_))), "{refused:?}");
+}
+
+/// What else the executor's interpreters have they have with a storage, too.
+#[tokio::test]
+async fn a_session_over_a_storage_keeps_network_and_mounts() {
+    use crate::peers::{Server, echo, network};
+    use eryx::{ArcStorage, Callbacks, InMemoryStorage, SessionExecutor, StorageFiles, VfsConfig};
+
+    let storage = |text: &str| {
+        let storage = ArcStorage::new(InMemoryStorage::new());
+        storage.write("/in.txt", text).unwrap();
+        storage
+    };
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a"), "of the host").unwrap();
+    let server = Server::tcp(|mut stream| echo(&mut stream));
+    let sandbox = Sandbox::embedded()
+        .network(network())
+        .storage(storage("of the sandbox"))
+        .volume(eryx::VolumeMount::read_only(folder.path(), "/host"))
+        .build()
+        .unwrap();
+    let code = "
+import socket
+with socket.create_connection(('server.test', PORT), timeout=5) as s:
+    s.sendall(b'hello'); heard = s.recv(9)
+print(heard, open('/data/in.txt').read(), open('/host/a').read(), sep=', ')";
+    let code = code.replace("PORT", &server.port.to_string());
+    let none = Callbacks::default();
+    let executor = || sandbox.executor().clone();
+    let new = SessionExecutor::new_with_vfs(executor(), &none, storage("of the session")).await;
+    let mut session = new.unwrap();
+    let seen = "b'hello', of the session, of the host\n";
+    assert_eq!(session.execute(&*code).run().await.unwrap().stdout, seen);
+    session.reset(&none).await.unwrap();
+    assert_eq!(session.execute(&*code).run().await.unwrap().stdout, seen);
+    let mut fork = session.fork().await.unwrap();
+    assert_eq!(fork.execute(&*code).run().await.unwrap().stdout, seen);
+    // Elsewhere, it takes nothing's place.
+    let at = VfsConfig::new("/more");
+    let more = SessionExecutor::new_with_vfs_config(executor(), &none, storage("more"), at).await;
+    let code = code + "\nprint(open('/more/in.txt').read())";
+    let seen = "b'hello', of the sandbox, of the host\nmore\n";
+    assert_eq!(more.unwrap().execute(code).run().await.unwrap().stdout, seen);
+    // Below a file there is no place.
+    std::fs::write(folder.path().join("only"), "").unwrap();
+    let only = eryx::VolumeMount::read_only(folder.path().join("only"), "/only");
+    let sandbox = Sandbox::embedded().volume(only).build().unwrap();
+    let below = VfsConfig::new("/only/below");
+    let executor = sandbox.executor().clone();
+    let refused =
+        SessionExecutor::new_with_vfs_config(executor, &none, storage("below"), below).await;
     assert!(matches!(refused, Err(Error::Config(_))), "{refused:?}");
 }
 

@@ -37,6 +37,8 @@ const USES: &[(&str, Call)] = &[
     }),
     ("fork", |session, _| Box::pin(async { session.fork().await.map(drop) })),
     ("clear_state", |session, _| Box::pin(session.clear_state())),
+    // It brings back what a transaction began with, and there was none.
+    ("undo", |session, _| Box::pin(session.undo())),
 ];
 
 /// What brings another one.
@@ -86,7 +88,7 @@ async fn running() {
     assert!(run.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     assert_eq!(session.state(), State::Running);
     for (name, call) in USES.iter().chain(HEALS) {
-        let error = refused(name, *call, &session, &saved, "").await;
+        let error = refused(name, *call, &session, &saved, "wait for its end").await;
         assert!(matches!(error, Error::Busy), "{name}: {error:?}");
     }
     assert!(matches!(session.close(), Err(Error::Busy)));

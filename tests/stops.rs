@@ -138,6 +138,107 @@ async fn an_undone_run_keeps_its_own_error() {
     assert_eq!(result(&mut session, "x").await, "1");
 }
 
+/// Who could not be undone for want of a place is undone later.
+#[tokio::test]
+async fn a_run_that_cannot_be_undone_yet() {
+    let executor = narrow(2);
+    let (alive, most) = (Arc::default(), Arc::default());
+    let wait = Arc::new(counted(&alive, &most)) as Arc<dyn Callback>;
+    let callbacks = Callbacks::new([wait]).unwrap();
+    let mut first = SessionExecutor::new(executor.clone(), &callbacks).await.unwrap();
+    // The first image of all needs a place for a moment.
+    first.snapshot_image().await.unwrap();
+    result(&mut first, "n = iter(range(9))\nnext(n)").await;
+    let second = session(&executor).await;
+    let code = "next(n)\nawait wait()";
+    let run = first.execute(code).with_timeout(short(500)).transactional().run();
+    // While the call that was under way is ended the place is free.
+    let third = async {
+        loop {
+            if let Ok(third) = executor.start(&ResourceLimits::default()).await {
+                return third;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let (ended, third) = tokio::join!(run, third);
+    assert!(matches!(ended, Err(Error::Timeout(_))), "{ended:?}");
+    for _ in 0..2 {
+        assert_eq!(first.state(), State::Poisoned(Poison::NotUndone));
+        let error = first.execute("1").run().await.unwrap_err();
+        assert!(error.to_string().contains("`undo` tries again"), "{error}");
+        let full = first.undo().await;
+        assert!(matches!(full, Err(Error::Full { limit: 2 })), "{full:?}");
+    }
+    drop(third);
+    first.undo().await.unwrap();
+    assert_eq!(result(&mut first, "next(n)").await, "1");
+    // There is nothing more to undo.
+    first.undo().await.unwrap();
+    assert_eq!(result(&mut first, "next(n)").await, "2");
+    drop(second);
+}
+
+#[tokio::test]
+async fn a_dropped_transaction_can_be_undone() {
+    let mut session = session(&narrow(2)).await;
+    let code = "x = 2\nprint('begun', flush=True)\nimport time\ntime.sleep(60)";
+    for is_undone in [true, false] {
+        result(&mut session, "x = 1\nx").await;
+        let (sender, mut printed) = mpsc::channel(1);
+        let run = session.execute(code).with_output_streaming(sender).transactional().run();
+        tokio::select! {
+            ended = run => panic!("{ended:?}"),
+            begun = printed.recv() => assert!(begun.is_some()),
+        }
+        assert_eq!(session.state(), State::Poisoned(Poison::Dropped));
+        if is_undone {
+            session.undo().await.unwrap();
+            assert_eq!(result(&mut session, "x").await, "1");
+        } else {
+            session.reset(&Callbacks::default()).await.unwrap();
+            session.undo().await.unwrap();
+            assert_eq!(result(&mut session, "'x' in globals()").await, "false");
+        }
+    }
+    // Of another run nothing is known.
+    let stopped = session.execute("while True: pass").with_timeout(short(50)).run().await;
+    assert!(matches!(stopped, Err(Error::Timeout(_))), "{stopped:?}");
+    assert!(matches!(session.undo().await, Err(Error::Poisoned(Poison::Limit))));
+    session.close();
+    assert!(matches!(session.undo().await, Err(Error::Closed)));
+}
+
+/// A session's fuel, or who cancels it, does not keep a run from being undone.
+#[tokio::test]
+async fn what_ended_the_run_does_not_end_its_undoing() {
+    let executor = narrow(2);
+    let token = eryx::CancellationToken::new();
+    let mut options = RunOptions::default();
+    options.cancellation = Some(token.clone());
+    let mut session = SessionExecutor::with_options(executor.clone(), options).await.unwrap();
+    session.snapshot_image().await.unwrap();
+    result(&mut session, "x = 1\nx").await;
+    let cancel = async {
+        tokio::time::sleep(short(100)).await;
+        token.cancel();
+    };
+    let run = session.execute("x = 2\nwhile True: pass").transactional().run();
+    let (ended, ()) = tokio::join!(run, cancel);
+    assert!(matches!(ended, Err(Error::Cancelled(_))), "{ended:?}");
+    assert_eq!(session.state(), State::Ready);
+    let refused = session.reset(&Callbacks::default()).await;
+    assert!(matches!(refused, Err(Error::Cancelled(_))), "{refused:?}");
+    assert_eq!(session.state(), State::Ready);
+    let mut session = self::session(&executor).await;
+    result(&mut session, "x = 1\nx").await;
+    session.set_fuel_limit(Some(10));
+    let ended = session.execute("x = 2").transactional().run().await;
+    assert!(matches!(ended, Err(Error::FuelExhausted { limit: 10, .. })), "{ended:?}");
+    session.set_fuel_limit(None);
+    assert_eq!(result(&mut session, "x").await, "1");
+}
+
 #[tokio::test]
 async fn files_of_a_dropped_transaction_are_put_back() {
     let session = sandbox().session().await.unwrap();

@@ -9,9 +9,9 @@ type Key = [u8; 32];
 const KEY: Key = [7; 32];
 const OTHER_KEY: Key = [8; 32];
 
-/// Bytes before the contents of an envelope, and after them.
+/// Bytes before the contents of an envelope, and of the hash and the tag after them.
 const HEADER: usize = 68;
-const TAG: usize = 32;
+const HASH: usize = 32;
 
 /// Bytes of a page of an image, and how many of those WebAssembly's pages have.
 const PAGE: usize = 4096;
@@ -89,16 +89,14 @@ fn state(input: &mut Input<'_>) {
     let envelope = Envelope::decode::<PythonStateSnapshot>(input);
     let contents = match input.byte() {
         0..50 => input.0.to_vec(),
-        length => envelope.contents(input.bytes(length.into()), input.0),
+        length => contents_of(input.bytes(length.into()), input.0),
     };
-    let known = envelope.split(&contents).filter(|_| envelope.is_valid::<PythonStateSnapshot>());
+    let known = split(&contents).filter(|_| envelope.is_valid::<PythonStateSnapshot>());
     let read = envelope.check::<PythonStateSnapshot>(&contents);
     assert_eq!(read.is_some(), known.is_some(), "{envelope:?} of {contents:?}");
     let (Some((read, bytes)), Some((files, data))) = (read, known) else { return };
     assert_eq!((read.files().unwrap_or_default(), read.data()), (files, data));
-    if envelope.format == 3 {
-        assert_eq!(bytes, envelope.seal(&contents));
-    }
+    assert_eq!(bytes, envelope.seal(&contents));
 }
 
 /// An image of which all is known.
@@ -106,14 +104,17 @@ fn image(input: &mut Input<'_>) {
     let envelope = Envelope::decode::<PythonImageSnapshot>(input);
     let image = Image::decode(input);
     let files = input.bytes(20);
-    let data = envelope.image(&image.packed());
-    let read = envelope.check::<PythonImageSnapshot>(&envelope.contents(files, &data));
-    let valid = envelope.is_valid::<PythonImageSnapshot>() && !image.damaged;
+    let (host, is_host) = host(input);
+    let data = with_host(&host, &image.packed());
+    let read = envelope.check::<PythonImageSnapshot>(&contents_of(files, &data));
+    let valid = envelope.is_valid::<PythonImageSnapshot>() && !image.damaged && is_host;
     assert_eq!(read.is_some(), valid, "{envelope:?} of {image:?}");
     let Some((read, bytes)) = read else { return };
-    assert_eq!(read.files().unwrap_or_default(), envelope.files(files));
+    assert_eq!(read.files().unwrap_or_default(), files);
     assert_eq!(read.size(), image.pages.len() * PAGE);
-    let packed = &bytes[HEADER + 8 + 8 + read.files().map_or(0, <[u8]>::len)..bytes.len() - TAG];
+    let start = HEADER + 8 + files.len() + 8 + host.len();
+    let end = bytes.len() - HASH * if envelope.key.is_some() { 2 } else { 1 };
+    let packed = &bytes[start..end];
     let (numbers, content) = packed.split_at(8 + 4 * image.pages.len());
     assert_eq!(numbers, &image.packed()[..numbers.len()]);
     let content = lz4_flex::block::decompress(content, read.size()).unwrap();
@@ -128,7 +129,7 @@ fn compressed(input: &mut Input<'_>) {
     let mut packed = [1_u32.to_le_bytes(), claimed.to_le_bytes()].concat();
     packed.extend((0..count).flat_map(u32::to_le_bytes));
     packed.extend_from_slice(input.0);
-    let contents = envelope.contents(&[], &envelope.image(&packed));
+    let contents = contents_of(&[], &with_host(&[0], &packed));
     if let Some((read, _)) = envelope.check::<PythonImageSnapshot>(&contents) {
         assert_eq!(read.size(), PAGE * usize::try_from(claimed).unwrap());
         assert!(read.size() <= packed.len() * 256, "{} of {}", read.size(), packed.len());
@@ -155,7 +156,7 @@ impl Envelope {
     fn decode<S: Kept>(input: &mut Input<'_>) -> Self {
         let keyed = input.byte() & 1;
         let valid = Self {
-            format: 3,
+            format: 4,
             kind: S::KIND,
             keyed,
             runtime: [input.byte(); 32],
@@ -174,15 +175,14 @@ impl Envelope {
             30..35 => Self { python: *b"3.13\0\0\0a", ..valid },
             35..40 => Self { off: input.wide(), ..valid },
             40..50 => Self { off: u64::from(input.byte()).wrapping_sub(8), ..valid },
-            50..60 => Self { format: 1, ..valid },
-            60..70 => Self { format: 2, ..valid },
+            50..60 => Self { format: 3, ..valid },
             _ => valid,
         }
     }
 
     fn is_valid<S: Kept>(&self) -> bool {
         let kind = self.kind == S::KIND && self.keyed == u8::from(self.key.is_some());
-        kind && matches!(self.format, 1..=3) && self.python == *b"3.13\0\0\0\0" && self.off == 0
+        kind && self.format == 4 && self.python == *b"3.13\0\0\0\0" && self.off == 0
     }
 
     /// With the tag that belongs to it: what is wrong is in it alone.
@@ -196,11 +196,10 @@ impl Envelope {
         bytes.extend_from_slice(&self.time.to_le_bytes());
         bytes.extend_from_slice(&length.to_le_bytes());
         bytes.extend_from_slice(contents);
-        let tag = match self.key {
-            Some(key) => blake3::keyed_hash(key, &bytes),
-            None => blake3::hash(&bytes),
-        };
-        bytes.extend_from_slice(tag.as_bytes());
+        let hash = blake3::hash(&bytes);
+        let tag = self.key.map(|key| blake3::keyed_hash(key, &bytes));
+        bytes.extend_from_slice(hash.as_bytes());
+        bytes.extend(tag.iter().flat_map(blake3::Hash::as_bytes));
         bytes
     }
 
@@ -229,34 +228,38 @@ impl Envelope {
         sealed.push(difference);
         assert_eq!(S::read(&sealed, self.key), None, "longer");
     }
+}
 
-    /// Files and data; the first format had no files.
-    fn contents(&self, files: &[u8], data: &[u8]) -> Vec<u8> {
-        if self.format == 1 {
-            return data.to_vec();
+/// Files and data.
+fn contents_of(files: &[u8], data: &[u8]) -> Vec<u8> {
+    let length = u64::try_from(files.len()).unwrap();
+    [&length.to_le_bytes(), files, data].concat()
+}
+
+/// The files and data that are in contents, whatever those are.
+fn split(contents: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = contents.split_first_chunk::<8>()?;
+    rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)
+}
+
+/// Where a seeded interpreter stood, or nothing; and whether that can be.
+fn host(input: &mut Input<'_>) -> (Vec<u8>, bool) {
+    match input.byte() % 8 {
+        0..4 => (vec![0], true),
+        flag @ 4..7 => {
+            let now = input.wide();
+            let now = if flag == 4 { now } else { now >> 2 };
+            let mut bytes = [&[1][..], &now.to_le_bytes()].concat();
+            bytes.resize(1 + 64, input.byte());
+            (bytes, now <= 1 << 62)
         }
-        let length = u64::try_from(files.len()).unwrap();
-        [&length.to_le_bytes(), files, data].concat()
+        _ => (vec![2], false),
     }
+}
 
-    /// The data of an image, which since the third format tells how many runs there were.
-    fn image(&self, packed: &[u8]) -> Vec<u8> {
-        let runs = 9_u64.to_le_bytes();
-        [if self.format < 3 { &[][..] } else { &runs }, packed].concat()
-    }
-
-    fn files<'a>(&self, files: &'a [u8]) -> &'a [u8] {
-        if self.format == 1 { &[] } else { files }
-    }
-
-    /// The files and data that are in contents, whatever those are.
-    fn split<'a>(&self, contents: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
-        if self.format == 1 {
-            return Some((&[], contents));
-        }
-        let (length, rest) = contents.split_first_chunk::<8>()?;
-        rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)
-    }
+/// The data of an image: how many runs there were, and what came of them.
+fn with_host(host: &[u8], packed: &[u8]) -> Vec<u8> {
+    [&9_u64.to_le_bytes(), host, packed].concat()
 }
 
 /// Pages of memory, and whether they can be those of an image.

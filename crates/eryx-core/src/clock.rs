@@ -11,7 +11,7 @@ const LOOK: u64 = 1000;
 
 /// Where the virtual clock stops, in nanoseconds: some 146 years later. Python counts
 /// in 63 bits.
-const VIRTUAL_END: u64 = 1 << 62;
+pub(crate) const VIRTUAL_END: u64 = 1 << 62;
 
 /// A run's time: the host's, or one that only the interpreter itself advances.
 #[derive(Debug, Clone)]
@@ -40,6 +40,21 @@ impl Clock {
         match self {
             Self::Real(start) => *start = started,
             Self::Virtual { now, start } => *start = now.load(Ordering::Relaxed),
+        }
+    }
+
+    /// What a clock of its own shows.
+    pub(crate) fn standing(&self) -> u64 {
+        match self {
+            Self::Real(_) => 0,
+            Self::Virtual { now, .. } => now.load(Ordering::Relaxed).min(VIRTUAL_END),
+        }
+    }
+
+    /// A clock of its own goes on from there.
+    pub(crate) fn go_on(&self, then: u64) {
+        if let Self::Virtual { now, .. } = self {
+            now.store(then, Ordering::Relaxed);
         }
     }
 

@@ -12,26 +12,32 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wasmtime::{Store, UpdateDeadline};
 
-/// Starts an interpreter for one run, within the run's own time.
+/// Starts an interpreter, for one run or for several, in a run's own time.
 pub(crate) async fn start<T: RuntimeView>(
     executor: &PythonExecutor<T>,
     options: &RunOptions,
-    started: Instant,
+    lasting: bool,
 ) -> Result<Interpreter<T>, Error> {
-    let limits = &options.limits;
-    let start = Interpreter::start(executor, limits, options.seed, false);
-    until(deadline(options, started), options.cancellation.as_ref(), start)
+    within(options, Interpreter::start(executor, &options.limits, options.seed, lasting)).await
+}
+
+/// Waits for what comes before the guest is entered, in a run's own time.
+pub(crate) async fn within<R>(
+    options: &RunOptions,
+    work: impl Future<Output = Result<R, Error>>,
+) -> Result<R, Error> {
+    let started = options.started();
+    until(deadline(options, started), options.cancellation.as_ref(), work)
         .await
         .unwrap_or_else(|early| Err(before_the_start(early, options, started)))
 }
 
-/// Runs `code` in an interpreter. Its time counts from `started`.
+/// Runs `code` in an interpreter.
 #[tracing::instrument(name = "run", level = "debug", skip_all)]
 pub(crate) async fn execute<T: RuntimeView>(
     interpreter: &mut Interpreter<T>,
     code: &str,
     options: &RunOptions,
-    started: Instant,
 ) -> Result<ExecutionOutput, Error> {
     options.limits.check()?;
     if options.limits.fuel.is_some() && !interpreter.is_metered() {
@@ -45,10 +51,11 @@ pub(crate) async fn execute<T: RuntimeView>(
         let executor = interpreter.executor().clone();
         let lasting = interpreter.is_lasting();
         let runtime = interpreter.body()?.runtime();
-        let (clock, seed) = (runtime.clock(), runtime.seed());
-        program(code, options, executor.extensions(), lasting, clock, seed)?
+        let clock = runtime.clock().clone();
+        let chance = runtime.chance().map(|chance| &*chance);
+        program(code, options, executor.extensions(), lasting, &clock, chance)?
     };
-    let ended = enter(interpreter, options, started, async |body| {
+    let ended = enter(interpreter, options, async |body| {
         body.store.data_mut().begin_run();
         body.sandbox.eryx_runtime_execution().call_execute(&mut body.store, &program).await
     })
@@ -66,22 +73,22 @@ pub(crate) async fn execute<T: RuntimeView>(
 }
 
 /// Enters the guest under the run's limits; whatever `call` does there ends at
-/// the deadline or when the run is cancelled.
+/// the deadline or when the run is cancelled. If that was before, it is not entered.
 ///
 /// The interpreter is left as running: who judges the end says what it is then.
 pub(crate) async fn enter<T: RuntimeView, R>(
     interpreter: &mut Interpreter<T>,
     options: &RunOptions,
-    started: Instant,
     call: impl AsyncFnOnce(&mut Body<T>) -> wasmtime::Result<R>,
 ) -> Result<wasmtime::Result<R>, Error> {
     options.limits.check()?;
     interpreter.body()?;
-    if options.cancellation.as_ref().is_some_and(CancellationToken::is_cancelled) {
-        return Err(before_the_start(Early::Cancelled, options, started));
+    let started = options.started();
+    let deadline = deadline(options, started);
+    if let Some(early) = is_over(deadline, options) {
+        return Err(before_the_start(early, options, started));
     }
     let engine = engine(interpreter, options).await?;
-    let deadline = deadline(options, started);
     let running = Running::begin(interpreter);
     let body = running.interpreter.body()?;
     body.runtime().begin(options, started);
@@ -97,6 +104,14 @@ pub(crate) async fn enter<T: RuntimeView, R>(
 /// When the run's time is over. A deadline too far away to be counted is none.
 fn deadline(options: &RunOptions, started: Instant) -> Option<Instant> {
     options.limits.timeout.and_then(|timeout| started.checked_add(timeout))
+}
+
+/// Whether the run has ended before it began.
+fn is_over(deadline: Option<Instant>, options: &RunOptions) -> Option<Early> {
+    if options.cancellation.as_ref().is_some_and(CancellationToken::is_cancelled) {
+        return Some(Early::Cancelled);
+    }
+    deadline.is_some_and(|deadline| Instant::now() >= deadline).then_some(Early::DeadlinePassed)
 }
 
 /// A run that ended before the guest was entered for it.

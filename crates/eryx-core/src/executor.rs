@@ -1,11 +1,12 @@
 use crate::artifact::{CachePlace, CompileEvent};
 use crate::body::Body;
 use crate::engine::PythonEngine;
+use crate::enter;
 use crate::idle::Idle;
 use crate::image::{self, Base};
 use crate::interpreter::Interpreter;
 use crate::linked::{Extend, Linked};
-use crate::run::ExecuteBuilder;
+use crate::run::{ExecuteBuilder, RunOptions};
 use crate::seed::Seed;
 use crate::view::{RuntimeCtx, RuntimeView};
 use crate::{Error, MinimalState, ResourceLimits, RuntimeSource};
@@ -83,6 +84,21 @@ impl<T: RuntimeView> PythonExecutor<T> {
         seed: Seed,
     ) -> Result<Interpreter<T>, Error> {
         Interpreter::start(self, limits, Some(seed), true).await
+    }
+
+    /// As [`start`](Self::start), with the limits and the seed of `options`, and in the
+    /// time that a run has with these: one that is to count fuel may have to wait for
+    /// [the code that does](Self::load_metered).
+    ///
+    /// # Errors
+    /// As [`start`](Self::start); [`Error::Timeout`] and [`Error::Cancelled`].
+    pub async fn start_with(&self, options: &RunOptions) -> Result<Interpreter<T>, Error> {
+        enter::start(self, options, true).await
+    }
+
+    /// Data as an interpreter's store would have it, to see what is in it.
+    pub fn sample_state(&self) -> T {
+        self.new_state(RuntimeCtx::new(&ResourceLimits::default(), None))
     }
 
     /// BLAKE3 of the runtime's component.

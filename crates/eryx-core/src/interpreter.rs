@@ -7,10 +7,9 @@ use crate::program::entropy_of;
 use crate::run::RunOptions;
 use crate::seed::Seed;
 use crate::view::RuntimeView;
-use crate::{Error, ExecutionOutput, Omission, PythonExecutor};
+use crate::{Error, ExecutionOutput, Omission, PythonExecutor, SeededHost};
 use futures_util::FutureExt;
 use std::fmt;
-use std::time::Instant;
 use wasmtime::Store;
 use wasmtime::component::WasmList;
 
@@ -35,8 +34,6 @@ pub struct Interpreter<T: RuntimeView> {
     metered: bool,
     /// Whether more than one program is to run in it.
     lasting: bool,
-    /// How many copies were made of it: each is to have chances of its own.
-    copies: u64,
 }
 
 /// Whether an interpreter can be used.
@@ -66,7 +63,7 @@ pub enum Poison {
     Limit,
     /// The interpreter crashed.
     Trap,
-    /// A run failed and what it did could not be undone.
+    /// A run failed and what it did could not be undone, yet.
     NotUndone,
     /// The interpreter was given up for a new one, and that could not be started.
     NotStarted,
@@ -79,7 +76,9 @@ impl fmt::Display for Poison {
             Self::Cancelled => "a run was cancelled",
             Self::Limit => "a run was stopped at a limit",
             Self::Trap => "the interpreter crashed",
-            Self::NotUndone => "what a failed run did could not be undone",
+            Self::NotUndone => {
+                "what a failed run did could not be undone, which `undo` tries again"
+            }
             Self::NotStarted => "it was given up for a new one, which could not be started",
         })
     }
@@ -100,7 +99,7 @@ impl<T: RuntimeView> Interpreter<T> {
             None => Body::new(executor, executor.plain(), limits, seed).await?,
         };
         let (executor, state) = (executor.clone(), State::Ready);
-        Ok(Self { executor, body: Some(body), state, is_sound: true, metered, lasting, copies: 0 })
+        Ok(Self { executor, body: Some(body), state, is_sound: true, metered, lasting })
     }
 
     /// Runs a program to its end.
@@ -116,7 +115,7 @@ impl<T: RuntimeView> Interpreter<T> {
         code: &str,
         options: &RunOptions,
     ) -> Result<ExecutionOutput, Error> {
-        enter::execute(self, code, options, Instant::now()).await
+        enter::execute(self, code, options).await
     }
 
     /// Saves the variables of `__main__` by value: of at most `limit` bytes, and
@@ -171,23 +170,34 @@ impl<T: RuntimeView> Interpreter<T> {
 
     /// Makes of `copy`, in which no program has run, what this interpreter is:
     /// [`capture`](Self::capture) and [`assume`](Self::assume) at once, without an
-    /// image between them. The copy's random numbers are others.
+    /// image between them. The copy's random numbers are others, unless it is to have
+    /// the `same_chance`.
     ///
     /// # Errors
     /// As these two. This interpreter is as it was; after an error the copy cannot
     /// be used.
-    pub async fn fork_into(&mut self, copy: &mut Self, options: &RunOptions) -> Result<(), Error> {
-        let seed = copy.body()?.runtime().seed();
-        self.copies += 1;
-        let entropy = entropy_of(seed, &format!("copy {}", self.copies))?;
-        let result = image::fork(self, copy, &entropy, options).await;
+    pub async fn fork_into(
+        &mut self,
+        copy: &mut Self,
+        same_chance: bool,
+        options: &RunOptions,
+    ) -> Result<(), Error> {
+        let original = self.body()?.runtime();
+        let host = original.standing();
+        let host = match (host, original.chance()) {
+            (Some(host), Some(chance)) if !same_chance => Some(host.copied(chance.count_copy())),
+            (host, _) => host,
+        };
+        let entropy = copy.inherit(host, same_chance)?;
+        let result = image::fork(self, copy, entropy.as_deref(), options).await;
         copy.poison_after(&result);
         result
     }
 
     /// Makes of this interpreter, in which no program has run, what the image was
     /// captured of. Random numbers are others than the original's, unless it is to
-    /// be in its place: `same_chance`.
+    /// be in its place: `same_chance`. Those that come from the host (`os.urandom`) are
+    /// the same only if a [seed](crate::Seed) makes them; its clock goes on in any case.
     ///
     /// What the memory does not hold is made anew or ends: files are opened again
     /// by their paths, connections are closed, and calls of the host that were
@@ -203,11 +213,32 @@ impl<T: RuntimeView> Interpreter<T> {
         same_chance: bool,
         options: &RunOptions,
     ) -> Result<(), Error> {
-        let seed = self.body()?.runtime().seed();
-        let entropy = if same_chance { None } else { Some(entropy_of(seed, "copy")?) };
+        let own = self.body()?.runtime().standing();
+        let host = match image.host() {
+            Some(host) if same_chance => Some(host.clone()),
+            host => host.or(own.as_ref()).map(|host| host.copied(0)),
+        };
+        let entropy = self.inherit(host, same_chance)?;
         let result = image::put(self, image, entropy.as_deref(), options).await;
         self.poison_after(&result);
         result
+    }
+
+    /// Goes on with the host's time and chance from there, if those that it has are of a
+    /// seed. Answers what makes the guest's own chance another than the original's.
+    fn inherit(
+        &mut self,
+        host: Option<SeededHost>,
+        same_chance: bool,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let runtime = self.body()?.runtime();
+        if let Some(host) = host {
+            runtime.go_on(&host);
+        }
+        if same_chance {
+            return Ok(None);
+        }
+        entropy_of(runtime.chance().map(|chance| chance.bytes("copy"))).map(Some)
     }
 
     /// What was not written whole must not be used.

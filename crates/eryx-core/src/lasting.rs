@@ -8,7 +8,6 @@ use crate::judge::ended_early;
 use crate::run::RunOptions;
 use crate::view::{RuntimeCtx, RuntimeView};
 use crate::{Error, Omission, SnapshotError, Stopped};
-use std::time::Instant;
 
 /// Besides a snapshot's bytes: what is told of variables that are left out.
 const MORE_THAN_BYTES: u64 = 4 << 20;
@@ -23,7 +22,7 @@ pub(crate) async fn save<T: RuntimeView>(
     // The guest refuses to make more; if it lies, the call fails before the host
     // takes it.
     let crossing = usize::try_from(limit.saturating_add(MORE_THAN_BYTES)).unwrap_or(usize::MAX);
-    let ended = enter(interpreter, options, Instant::now(), async |body| {
+    let ended = enter(interpreter, options, async |body| {
         body.store.set_hostcall_fuel(crossing.max(HOST_CALL_BYTES));
         let state = body.sandbox.eryx_runtime_state();
         state.call_save(&mut body.store, limit, partly, open_files).await
@@ -41,7 +40,7 @@ pub(crate) async fn restore<T: RuntimeView>(
 ) -> Result<(), Error> {
     let bytes = bytes.to_vec();
     let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    let ended = enter(interpreter, options, Instant::now(), async |body| {
+    let ended = enter(interpreter, options, async |body| {
         let state = body.sandbox.eryx_runtime_state();
         if !state.call_has_room(&mut body.store, size).await? {
             return Ok(Err(Refusal::NoMemory(size)));
@@ -57,7 +56,7 @@ pub(crate) async fn clear<T: RuntimeView>(
     interpreter: &mut Interpreter<T>,
     options: &RunOptions,
 ) -> Result<(), Error> {
-    let ended = enter(interpreter, options, Instant::now(), async |body| {
+    let ended = enter(interpreter, options, async |body| {
         body.sandbox.eryx_runtime_state().call_clear(&mut body.store).await
     })
     .await?;

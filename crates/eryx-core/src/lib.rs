@@ -25,6 +25,7 @@ mod body;
 mod budget;
 mod cache;
 mod callback;
+mod chance;
 mod clock;
 mod engine;
 mod enter;
@@ -77,6 +78,7 @@ pub use callback::{
     Callback, CallbackArguments, CallbackError, CallbackFuture, CallbackReply, CallbackRequest,
     Callbacks, DynamicCallback, HostCallbackInfo, TypedCallback,
 };
+pub use chance::SeededHost;
 pub use engine::PythonEngine;
 pub use error::{ChainLink, ChainedException, Error, Frame, PythonException, Stopped};
 pub use execution::Execution;

@@ -5,9 +5,9 @@ use crate::bindings::eryx::runtime::callbacks::Description;
 use crate::bindings::eryx::runtime::tracing::Events;
 use crate::bindings::exports::eryx::runtime::execution::Program;
 use crate::callback::HostCallbackInfo;
+use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::run::RunOptions;
-use crate::seed::Seed;
 use crate::trace::TraceOptions;
 
 /// Bytes of the largest program. Compiling takes some fifty times its size in
@@ -20,25 +20,20 @@ pub(crate) fn program(
     extensions: &[String],
     lasting: bool,
     clock: &Clock,
-    seed: Option<Seed>,
+    chance: Option<&Chance>,
 ) -> Result<Program, Error> {
+    check(code, options)?;
     let mut argv = vec![options.argv0.as_ref().unwrap_or(&options.filename).clone()];
     argv.extend(options.args.iter().cloned());
-    if argv.iter().any(|text| text.contains('\0')) {
-        return Err(Error::Config(
-            "the file name or an argument holds a NUL character: no program could be given it"
-                .into(),
-        ));
-    }
     let callbacks = &options.limits.callbacks;
     Ok(Program {
-        source: source(code)?.to_owned(),
+        source: source(code).to_owned(),
         filename: options.filename.clone(),
         argv,
         result_variable: options.result_variable.clone(),
-        entropy: entropy_of(seed, "program")?,
+        entropy: entropy_of(chance.map(|chance| chance.bytes("program")))?,
         started: clock.since_1970(),
-        environment: environment(&options.environment)?,
+        environment: options.environment.clone(),
         callbacks: options.callbacks.infos().iter().map(description).collect(),
         calls_in_flight: u32::try_from(callbacks.most_in_flight()).unwrap_or(u32::MAX),
         argument_limit: u32::try_from(callbacks.argument_bytes).unwrap_or(u32::MAX),
@@ -51,9 +46,25 @@ pub(crate) fn program(
     })
 }
 
-fn source(code: &str) -> Result<&str, Error> {
-    // As Python does when it reads a file.
-    let source = code.strip_prefix('\u{feff}').unwrap_or(code);
+/// Refuses what no program can be.
+pub(crate) fn check(code: &str, options: &RunOptions) -> Result<(), Error> {
+    let name = options.argv0.as_ref().unwrap_or(&options.filename);
+    if options.args.iter().chain([name]).any(|text| text.contains('\0')) {
+        return Err(Error::Config(
+            "the file name or an argument holds a NUL character: no program could be given it"
+                .into(),
+        ));
+    }
+    check_source(source(code))?;
+    check_environment(&options.environment)
+}
+
+/// As Python does when it reads a file.
+fn source(code: &str) -> &str {
+    code.strip_prefix('\u{feff}').unwrap_or(code)
+}
+
+fn check_source(source: &str) -> Result<(), Error> {
     if let Some(position) = source.find('\0') {
         return Err(Error::Config(format!(
             "the source code holds a NUL character, at byte {position}: Python code cannot"
@@ -65,10 +76,10 @@ fn source(code: &str) -> Result<&str, Error> {
             source.len()
         )));
     }
-    Ok(source)
+    Ok(())
 }
 
-fn environment(variables: &[(String, String)]) -> Result<Vec<(String, String)>, Error> {
+fn check_environment(variables: &[(String, String)]) -> Result<(), Error> {
     for (name, value) in variables {
         if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
             return Err(Error::Config(format!(
@@ -77,7 +88,7 @@ fn environment(variables: &[(String, String)]) -> Result<Vec<(String, String)>, 
             )));
         }
     }
-    Ok(variables.to_vec())
+    Ok(())
 }
 
 fn description(info: &HostCallbackInfo) -> Description {
@@ -89,10 +100,10 @@ fn description(info: &HostCallbackInfo) -> Description {
 }
 
 /// What makes the random numbers of an interpreter differ from all others', or
-/// what its seed makes them for this purpose.
-pub(crate) fn entropy_of(seed: Option<Seed>, purpose: &str) -> Result<Vec<u8>, Error> {
-    if let Some(seed) = seed {
-        return Ok(seed.bytes(purpose, 32));
+/// what its seed makes them.
+pub(crate) fn entropy_of(seeded: Option<[u8; 32]>) -> Result<Vec<u8>, Error> {
+    if let Some(bytes) = seeded {
+        return Ok(bytes.to_vec());
     }
     let mut bytes = vec![0; 32];
     getrandom::fill(&mut bytes)

@@ -2,6 +2,7 @@ use crate::callback::Callbacks;
 use crate::enter;
 use crate::execution::Execution;
 use crate::limits::ResourceLimits;
+use crate::program;
 use crate::seed::Seed;
 use crate::stream::OutputRequest;
 use crate::trace::{TraceOptions, TraceRequest};
@@ -41,6 +42,9 @@ pub struct RunOptions {
     /// Makes time and chance the same in each run. `None`: they are the host's.
     /// In an interpreter that lasts it is what that was started with.
     pub seed: Option<Seed>,
+    /// When the run's time began, if there was something to do for it before. `None`:
+    /// it begins with the call.
+    pub began: Option<Instant>,
 }
 
 impl Default for RunOptions {
@@ -58,7 +62,36 @@ impl Default for RunOptions {
             trace: None,
             trace_listener: None,
             seed: None,
+            began: None,
         }
+    }
+}
+
+impl RunOptions {
+    /// Refuses what no program can be run as: code or arguments that Python cannot
+    /// take, limits that cannot be.
+    ///
+    /// # Errors
+    /// [`Error::Config`] says what.
+    pub fn check(&self, code: &str) -> Result<(), Error> {
+        self.limits.check()?;
+        program::check(code, self)
+    }
+
+    /// Waits for what a run needs before it can begin, in the run's time.
+    ///
+    /// # Errors
+    /// What comes of `work`; [`Error::Timeout`] and [`Error::Cancelled`] if the run has
+    /// ended before that: `work` is dropped then.
+    pub async fn within<R>(
+        &self,
+        work: impl Future<Output = Result<R, Error>>,
+    ) -> Result<R, Error> {
+        enter::within(self, work).await
+    }
+
+    pub(crate) fn started(&self) -> Instant {
+        self.began.unwrap_or_else(Instant::now)
     }
 }
 
@@ -194,10 +227,10 @@ impl<T: RuntimeView> ExecuteBuilder<T> {
     /// [`Error::FuelExhausted`], [`Error::Memory`], [`Error::Output`],
     /// [`Error::Stack`], [`Error::Cancelled`] or [`Error::Trap`] if it was stopped, [`Error::Config`] if the code or an option cannot be.
     pub async fn run(self) -> Result<ExecutionOutput, Error> {
-        let Self { executor, code, options } = self;
-        let started = Instant::now();
+        let Self { executor, code, mut options } = self;
+        options.began = Some(options.started());
         options.limits.check()?;
-        let mut interpreter = enter::start(&executor, &options, started).await?;
-        enter::execute(&mut interpreter, &code, &options, started).await
+        let mut interpreter = enter::start(&executor, &options, false).await?;
+        enter::execute(&mut interpreter, &code, &options).await
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 /// and the same limits print the same, are traced alike and use the same fuel, on
 /// every machine. Their clock starts in 2020, advances a microsecond at each look and
 /// by what the program sleeps, and goes on from run to run of an interpreter that
-/// lasts. Limits in wall time still are the host's: a run that reaches one ends
+/// lasts, and where that is copied. Limits in wall time still are the host's: a run that reaches one ends
 /// wherever it is then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seed(pub u64);

@@ -37,12 +37,22 @@ pub enum SnapshotError {
         /// What was to be read.
         expected: &'static str,
     },
+    /// An earlier version of eryx made it, which kept snapshots otherwise.
+    #[error(
+        "the snapshot has the old format {found}; this version of eryx reads the format {known}"
+    )]
+    Older {
+        /// Its format.
+        found: u16,
+        /// The one that is read.
+        known: u16,
+    },
     /// A later version of eryx made it.
-    #[error("the snapshot has the format {found}; this version of eryx reads up to {known}")]
+    #[error("the snapshot has the format {found}; this version of eryx reads the format {known}")]
     Newer {
         /// Its format.
         found: u16,
-        /// The latest that is known.
+        /// The one that is read.
         known: u16,
     },
     /// It was tagged with another key, or with none, or needs one.
@@ -70,8 +80,9 @@ pub enum SnapshotError {
         /// Bytes.
         limit: u64,
     },
-    /// The files that go with it are damaged, or more than the session may have.
-    #[error("the files that go with the snapshot cannot be restored: {0}")]
+    /// The files that go with it are damaged, or more than the session may have; or the
+    /// session has none that could.
+    #[error("the files that are to go with the snapshot cannot be saved or restored: {0}")]
     Files(String),
     /// The interpreter could not read it. Nothing was changed.
     #[error("the interpreter could not restore the snapshot: {}", .0.escape_debug())]

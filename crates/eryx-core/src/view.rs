@@ -1,5 +1,6 @@
 use crate::budget::{OutputBudget, OutputFull};
 use crate::callback::{Calls, Encoded, Progress};
+use crate::chance::{Chance, SeededHost};
 use crate::clock::{Clock, VirtualClock};
 use crate::memory::MemoryTracker;
 use crate::operations::{Operations, TooManyOperations};
@@ -8,10 +9,10 @@ use crate::run::RunOptions;
 use crate::seed::Seed;
 use crate::stream::{OutputRequest, OutputStream};
 use crate::trace::{TraceKind, Tracer};
-use crate::{CallbackError, OutputPolicy, OutputText, PythonExecutor, ResourceLimits};
+use crate::{
+    CallbackError, OutputPolicy, OutputText, PythonExecutor, ResourceLimits, SnapshotError,
+};
 use bytes::Bytes;
-use chacha20::ChaCha20Rng;
-use chacha20::rand_core::SeedableRng;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -38,6 +39,28 @@ pub trait RuntimeView: WasiView + Send + 'static {
         Box::new(|| ())
     }
 
+    /// Saves all files that are the session's own, by value, as bytes of which there
+    /// may be `limit`.
+    ///
+    /// # Errors
+    /// [`SnapshotError::TooLarge`] if they are more; [`SnapshotError::Files`] by
+    /// default: nothing is known of any files.
+    fn save_files(&mut self, limit: u64) -> Result<Vec<u8>, SnapshotError> {
+        let _ = limit;
+        Err(no_files())
+    }
+
+    /// Makes the session's own files what [`save_files`](Self::save_files) saved.
+    /// Calling the answer puts back those that were there.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Files`] if they are damaged or more than there may be, and by
+    /// default. Nothing has changed then.
+    fn load_files(&mut self, saved: &[u8]) -> Result<Undo, SnapshotError> {
+        let _ = saved;
+        Err(no_files())
+    }
+
     /// An executor for the interpreters of one session, which follow one another:
     /// what is to outlive each of them, as files, they share.
     ///
@@ -61,7 +84,12 @@ pub trait RuntimeView: WasiView + Send + 'static {
     }
 }
 
-/// Puts back what [`RuntimeView::checkpoint`] noted.
+fn no_files() -> SnapshotError {
+    SnapshotError::Files("the session's store has no files of its own".to_owned())
+}
+
+/// Puts back what [`RuntimeView::checkpoint`] noted, or what
+/// [`RuntimeView::load_files`] replaced.
 pub type Undo = Box<dyn FnOnce() + Send>;
 
 /// The state of an interpreter's run: its budgets and what it has produced.
@@ -78,7 +106,7 @@ pub struct RuntimeCtx {
     stop_at: Option<Instant>,
     asked_to_stop: bool,
     tracer: Option<Tracer>,
-    seed: Option<Seed>,
+    chance: Option<Chance>,
     clock: Clock,
     started: Instant,
 }
@@ -96,7 +124,7 @@ impl RuntimeCtx {
             stop_at: None,
             asked_to_stop: false,
             tracer: None,
-            seed,
+            chance: seed.map(Chance::of),
             clock: if seed.is_some() { Clock::of_its_own() } else { Clock::real() },
             started: Instant::now(),
         }
@@ -113,7 +141,7 @@ impl RuntimeCtx {
         self.operations.set_limit(limits.operations);
         let traced = options.trace.as_ref().is_some_and(|trace| trace.callbacks);
         self.calls.begin(options.callbacks.clone(), limits.callbacks.clone(), traced);
-        self.calls.set_in_order(self.seed.is_some());
+        self.calls.set_in_order(self.chance.is_some());
         self.asked_to_stop = false;
         self.stop_at = limits.soft_timeout.and_then(|timeout| started.checked_add(timeout));
         self.clock.begin(started);
@@ -137,15 +165,10 @@ impl RuntimeCtx {
             wasi.wall_clock(VirtualClock(Arc::clone(now)));
             wasi.monotonic_clock(VirtualClock(Arc::clone(now)));
         }
-        if let Some(seed) = self.seed {
-            let random = |purpose: &str| {
-                let mut key = [0; 32];
-                key.copy_from_slice(&seed.bytes(purpose, 32));
-                ChaCha20Rng::from_seed(key)
-            };
-            wasi.secure_random(random("secure"));
-            wasi.insecure_random(random("insecure"));
-            wasi.insecure_random_seed(u128::from(seed.0));
+        if let Some(chance) = &self.chance {
+            wasi.secure_random(chance.secure());
+            wasi.insecure_random(chance.insecure());
+            wasi.insecure_random_seed(u128::from(chance.seed().0));
         }
         wasi
     }
@@ -154,8 +177,21 @@ impl RuntimeCtx {
         &self.clock
     }
 
-    pub(crate) fn seed(&self) -> Option<Seed> {
-        self.seed
+    pub(crate) fn chance(&mut self) -> Option<&mut Chance> {
+        self.chance.as_mut()
+    }
+
+    /// Where time and chance stand, if a seed made them.
+    pub(crate) fn standing(&self) -> Option<SeededHost> {
+        Some(self.chance.as_ref()?.standing(self.clock.standing()))
+    }
+
+    /// Goes on from there with both, if a seed made those that it has.
+    pub(crate) fn go_on(&mut self, host: &SeededHost) {
+        if let Some(chance) = &mut self.chance {
+            chance.go_on(host);
+            self.clock.go_on(host.now());
+        }
     }
 
     /// The memory the interpreter uses.

@@ -3,7 +3,7 @@ use eryx_core::{
     CallbackRequest, Callbacks, CancellationToken, Error, ExecutionOutput, OutputRequest,
     RunOptions, RuntimeView, TraceOptions, TraceRequest,
 };
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// A run in a session that is being prepared: see [`SessionExecutor::execute`].
@@ -67,7 +67,10 @@ impl<'a, T: RuntimeView> SessionExecuteBuilder<'a, T> {
     /// that counts, where Python takes about twice as long, and stays there until its
     /// next [`reset`](SessionExecutor::reset). That is as if it were
     /// [restored from an image](SessionExecutor::restore_image): connections and calls
-    /// under way end, and for a moment a second interpreter is there.
+    /// under way end, and for a moment a second interpreter is there. The first in a
+    /// process loads [the code that counts](eryx_core::PythonExecutor::load_metered).
+    /// All of that is in the time of the run; if that is over before, the session is
+    /// where it was.
     pub fn with_fuel_limit(mut self, fuel: u64) -> Self {
         self.options.limits.fuel = Some(fuel);
         self
@@ -106,11 +109,21 @@ impl<'a, T: RuntimeView> SessionExecuteBuilder<'a, T> {
     /// Undoes the run if it ends in an error, whichever: the session is then what
     /// it was before, and ready. The error is the run's own.
     ///
-    /// Variables and everything else in the interpreter come back, and files of
-    /// the session's own; what the run did in a storage or directory that the
-    /// embedder has mounted, and what it called, stays done. Costs what
-    /// [`snapshot_image`](SessionExecutor::snapshot_image) does, and an undone
-    /// run a new interpreter.
+    /// Variables and everything else in the interpreter come back, with the state of
+    /// `random`, and files of the session's own; where a [seed](eryx_core::Seed) makes
+    /// them, the host's time and random numbers too.
+    ///
+    /// What the run did in a storage or directory that the embedder has mounted, and
+    /// what it called, stays done. Connections that were open before the run are closed
+    /// in the session afterwards, and calls of the host that were under way have failed
+    /// there, as in any [image](SessionExecutor::restore_image) that is restored.
+    ///
+    /// Costs what [`snapshot_image`](SessionExecutor::snapshot_image) does, in the time
+    /// of the run, and an undone run a new interpreter, within
+    /// [`restore_timeout`](eryx_core::ResourceLimits::restore_timeout). If there is no
+    /// place or no time for that, or the future is dropped, the session is
+    /// [poisoned](eryx_core::Poison::NotUndone), and [`undo`](SessionExecutor::undo)
+    /// tries again.
     pub fn transactional(mut self) -> Self {
         self.transactional = true;
         self
@@ -122,14 +135,17 @@ impl<'a, T: RuntimeView> SessionExecuteBuilder<'a, T> {
     ///
     /// # Errors
     /// How a run can end: see [`Error`].
-    pub async fn run(self) -> Result<ExecutionOutput, Error> {
+    pub async fn run(mut self) -> Result<ExecutionOutput, Error> {
+        self.options.began = Some(Instant::now());
+        // Before anything is moved or noted for it.
+        self.options.check(&self.code)?;
         self.session.meter(&self.options).await?;
         #[cfg(feature = "net")]
         if let Some(decider) = &self.network {
             decider.begin(self.session);
         }
         let result = if self.transactional {
-            self.session.run_or_undo(&self.code, &self.options).await
+            Box::pin(self.session.run_or_undo(&self.code, &self.options)).await
         } else {
             self.session.run(&self.code, &self.options).await
         };

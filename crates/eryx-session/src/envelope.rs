@@ -1,16 +1,19 @@
 //! A snapshot as bytes: magic, format, kind, whether it is keyed, runtime, Python,
-//! time, length, data, and a BLAKE3 over all of that. Integers are little-endian.
-//! Since format 2 the data begins with files: their length, and as much of them. Since
-//! format 3 an image's data begins with how many runs there had been.
+//! time, length, contents, a BLAKE3 over all of that, and if it is keyed another one,
+//! with the key. Integers are little-endian. The contents are the length of the files,
+//! those, and the data.
+//!
+//! Only one format is read: whatever is changed here makes a new one.
 
 use crate::SnapshotMetadata;
 use eryx_core::SnapshotError;
+use std::cmp::Ordering;
 
 /// The Python that reads and writes the data: its byte code is in it.
 pub(crate) const PYTHON: &str = "3.13";
 
 const MAGIC: &[u8; 8] = b"eryxsnap";
-const FORMAT: u16 = 3;
+const FORMAT: u16 = 4;
 const HASH: usize = 32;
 
 /// Magic, format, kind, keyed, runtime, Python, time, length.
@@ -25,12 +28,6 @@ pub(crate) struct Contents<'a> {
     /// Empty if there are none.
     pub(crate) files: &'a [u8],
     pub(crate) data: &'a [u8],
-}
-
-impl<'a> Contents<'a> {
-    pub(crate) fn of(data: &'a [u8]) -> Self {
-        Self { files: &[], data }
-    }
 }
 
 /// What is in an envelope.
@@ -77,19 +74,25 @@ pub(crate) fn write(
     bytes.extend_from_slice(&(files.len() as u64).to_le_bytes());
     bytes.extend_from_slice(files);
     bytes.extend_from_slice(data);
-    let hash = hash(&bytes, key);
-    bytes.extend_from_slice(hash.as_bytes());
+    seal(&mut bytes, key);
     bytes
 }
 
-/// The format, what is known of the contents, and those, of which there may be `limit`
-/// bytes.
+/// Adds the hash, which tells damage, and the tag, which tells who made it.
+fn seal(bytes: &mut Vec<u8>, key: Option<&[u8; 32]>) {
+    let hash = blake3::hash(bytes);
+    let tag = key.map(|key| blake3::keyed_hash(key, bytes));
+    bytes.extend_from_slice(hash.as_bytes());
+    bytes.extend(tag.iter().flat_map(blake3::Hash::as_bytes));
+}
+
+/// What is known of the contents, and those, of which there may be `limit` bytes.
 pub(crate) fn read<'a>(
     expected_kind: Kind,
     bytes: &'a [u8],
     limit: u64,
     key: Option<&[u8; 32]>,
-) -> Result<(u16, SnapshotMetadata, Contents<'a>), SnapshotError> {
+) -> Result<(SnapshotMetadata, Contents<'a>), SnapshotError> {
     if !bytes.starts_with(MAGIC) {
         return Err(SnapshotError::Foreign);
     }
@@ -98,8 +101,10 @@ pub(crate) fn read<'a>(
     let cut = |expected| SnapshotError::Truncated { expected, found };
     let mut rest = Fields(bytes.get(MAGIC.len()..).unwrap_or_default());
     let format = u16::from_le_bytes(rest.take().ok_or_else(|| cut(smallest))?);
-    if format > FORMAT {
-        return Err(SnapshotError::Newer { found: format, known: FORMAT });
+    match format.cmp(&FORMAT) {
+        Ordering::Less => return Err(SnapshotError::Older { found: format, known: FORMAT }),
+        Ordering::Greater => return Err(SnapshotError::Newer { found: format, known: FORMAT }),
+        Ordering::Equal => {}
     }
     let [kind, keyed] = rest.take().ok_or_else(|| cut(smallest))?;
     let runtime = rest.take::<32>().ok_or_else(|| cut(smallest))?;
@@ -113,39 +118,34 @@ pub(crate) fn read<'a>(
     if length > limit.saturating_add(FILES as u64) {
         return Err(SnapshotError::TooLarge { size: length, limit });
     }
-    let expected = smallest + length;
+    let is_keyed = match keyed {
+        0 => false,
+        1 => true,
+        _ => return Err(SnapshotError::Damaged),
+    };
+    let expected = smallest + length + if is_keyed { HASH as u64 } else { 0 };
     if found < expected {
         return Err(cut(expected));
     }
-    let Some((content, tag)) = bytes.split_last_chunk::<HASH>() else {
+    let (rest, tag) = match bytes.split_last_chunk::<HASH>() {
+        Some((rest, tag)) if is_keyed => (rest, Some(tag)),
+        _ => (bytes, None),
+    };
+    let Some((content, hash)) = rest.split_last_chunk::<HASH>() else {
         return Err(cut(smallest));
     };
-    match (keyed, key) {
-        (0, None) | (1, Some(_)) => {}
-        (0, Some(_)) => return Err(SnapshotError::Key("the snapshot carries no tag")),
-        (1, None) => return Err(SnapshotError::Key("the snapshot can be read only with its key")),
-        _ => return Err(SnapshotError::Damaged),
+    if found != expected || blake3::hash(content) != *hash {
+        return Err(SnapshotError::Damaged);
     }
-    // blake3's hashes compare in constant time.
-    if found != expected || hash(content, key) != *tag {
-        return Err(match key {
-            Some(_) => SnapshotError::Key("the snapshot is damaged or was tagged with another key"),
-            None => SnapshotError::Damaged,
-        });
-    }
+    check_tag(content, tag, key)?;
     let python_version: String = version.iter().map(|byte| char::from(*byte)).collect();
     let python_version = python_version.trim_end_matches('\0').to_owned();
     check_python(&python_version)?;
-    let contents = content.get(HEADER..).unwrap_or_default();
-    let contents = match format {
-        1 => Some(Contents::of(contents)),
-        2..=FORMAT => split(contents),
-        _ => None,
-    };
+    let contents = split(content.get(HEADER..).unwrap_or_default());
     let contents = contents.ok_or(SnapshotError::Damaged)?;
     let size_bytes = contents.data.len();
     let metadata = SnapshotMetadata { timestamp_ms, size_bytes, runtime, python_version };
-    Ok((format, metadata, contents))
+    Ok((metadata, contents))
 }
 
 fn split(bytes: &[u8]) -> Option<Contents<'_>> {
@@ -163,10 +163,19 @@ pub(crate) fn check_python(version: &str) -> Result<(), SnapshotError> {
     Err(SnapshotError::Python { found, expected: PYTHON })
 }
 
-fn hash(content: &[u8], key: Option<&[u8; 32]>) -> blake3::Hash {
-    match key {
-        Some(key) => blake3::keyed_hash(key, content),
-        None => blake3::hash(content),
+/// Who has a key takes what was tagged with it, and who has none what needs none.
+fn check_tag(
+    content: &[u8],
+    tag: Option<&[u8; HASH]>,
+    key: Option<&[u8; 32]>,
+) -> Result<(), SnapshotError> {
+    match (tag, key) {
+        (None, None) => Ok(()),
+        // blake3's hashes compare in constant time.
+        (Some(tag), Some(key)) if blake3::keyed_hash(key, content) == *tag => Ok(()),
+        (Some(_), Some(_)) => Err(SnapshotError::Key("the snapshot was tagged with another key")),
+        (None, Some(_)) => Err(SnapshotError::Key("the snapshot carries no tag")),
+        (Some(_), None) => Err(SnapshotError::Key("the snapshot can be read only with its key")),
     }
 }
 
@@ -189,6 +198,10 @@ mod tests {
     use crate::{PythonImageSnapshot, PythonStateSnapshot};
     use proptest::prelude::*;
     use std::collections::HashSet;
+
+    fn of(data: &[u8]) -> Contents<'_> {
+        Contents { files: &[], data }
+    }
 
     fn snapshot() -> PythonStateSnapshot {
         PythonStateSnapshot::new(b"some data".to_vec(), [7; 32])
@@ -217,9 +230,9 @@ mod tests {
         assert!(matches!(read(&longer), Err(E::Damaged)));
         let mut newer = bytes.clone();
         newer[8] = 9;
-        assert!(matches!(read(&newer), Err(E::Newer { found: 9, known: 3 })));
-        let none = sealed(&bytes, |bytes| bytes[8] = 0);
-        assert!(matches!(read(&none), Err(E::Damaged)));
+        assert!(matches!(read(&newer), Err(E::Newer { found: 9, known: 4 })));
+        let older = sealed(&bytes, |bytes| bytes[8] = 3);
+        assert!(matches!(read(&older), Err(E::Older { found: 3, known: 4 })));
         // What stands behind the version's end is a part of it.
         let version = sealed(&bytes, |bytes| bytes[51] = b'a');
         assert!(matches!(read(&version), Err(E::Python { .. })));
@@ -231,12 +244,29 @@ mod tests {
         assert!(matches!(read(&changed), Err(E::Damaged)));
 
         let keyed = snapshot().to_bytes_with_key(&[1; 32]);
+        // Damage is told before the key is looked at, whichever that is.
+        let mut damaged = keyed.clone();
+        damaged[HEADER] ^= 1;
+        for key in [[1; 32], [2; 32]] {
+            let read = PythonStateSnapshot::from_bytes_with_key(&damaged, &key);
+            assert!(matches!(read, Err(E::Damaged)), "{read:?}");
+        }
+        assert!(matches!(read(&damaged), Err(E::Damaged)));
+        // Who has not the key can make the hash fit, and no more.
+        let forged = {
+            let content = damaged.len() - 2 * HASH;
+            let hash = blake3::hash(&damaged[..content]);
+            damaged[content..content + HASH].copy_from_slice(hash.as_bytes());
+            PythonStateSnapshot::from_bytes_with_key(&damaged, &[1; 32])
+        };
+        assert!(matches!(forged, Err(E::Key(_))), "{forged:?}");
         let with_key = |bytes| PythonStateSnapshot::from_bytes_with_key(bytes, &[2; 32]);
-        let image = write(Kind::Image, snapshot().metadata(), Contents::of(b""), None);
+        let image = write(Kind::Image, snapshot().metadata(), of(b""), None);
         let faults = [
             read(b""),
             read(&bytes[..9]),
             read(&newer),
+            read(&older),
             read(&version),
             read(&huge),
             read(&changed),
@@ -257,8 +287,7 @@ mod tests {
     fn sealed(bytes: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
         let mut bytes = bytes[..bytes.len() - HASH].to_vec();
         change(&mut bytes);
-        let tag = hash(&bytes, None);
-        bytes.extend_from_slice(tag.as_bytes());
+        seal(&mut bytes, None);
         bytes
     }
 
@@ -272,19 +301,8 @@ mod tests {
     }
 
     #[test]
-    fn the_first_format_had_no_files() {
-        let one = snapshot();
-        let bytes = sealed(&one.to_bytes(), |bytes| {
-            bytes.drain(HEADER..HEADER + FILES);
-            bytes[8] = 1;
-            bytes[60..68].copy_from_slice(&(one.size() as u64).to_le_bytes());
-        });
-        assert_eq!(PythonStateSnapshot::from_bytes(&bytes).unwrap(), one);
-    }
-
-    #[test]
     fn an_image_is_no_state() {
-        let bytes = write(Kind::Image, snapshot().metadata(), Contents::of(b""), None);
+        let bytes = write(Kind::Image, snapshot().metadata(), of(b""), None);
         let read = PythonStateSnapshot::from_bytes(&bytes);
         assert!(matches!(read, Err(SnapshotError::Kind { .. })), "{read:?}");
         let read = PythonImageSnapshot::from_bytes(&snapshot().to_bytes());
@@ -295,7 +313,7 @@ mod tests {
     fn another_python_is_told() {
         let one = snapshot();
         let metadata = SnapshotMetadata { python_version: "3.14".into(), ..one.metadata().clone() };
-        let bytes = write(Kind::State, &metadata, Contents::of(one.data()), None);
+        let bytes = write(Kind::State, &metadata, of(one.data()), None);
         let read = PythonStateSnapshot::from_bytes(&bytes);
         assert!(matches!(read, Err(SnapshotError::Python { .. })), "{read:?}");
     }

@@ -1,6 +1,6 @@
 use crate::SnapshotMetadata;
 use crate::envelope::{self, Contents, Kind};
-use eryx_core::{Error, Image, SnapshotError};
+use eryx_core::{Error, Image, SeededHost, SnapshotError};
 use std::fmt;
 
 /// The most bytes that an image may have when it is kept: 512 MiB.
@@ -51,6 +51,9 @@ impl PythonImageSnapshot {
 
     fn write(&self, key: Option<&[u8; 32]>) -> Vec<u8> {
         let mut data = self.runs.to_le_bytes().to_vec();
+        let host = self.image.host().map(SeededHost::to_bytes);
+        data.push(u8::from(host.is_some()));
+        data.extend(host.into_iter().flatten());
         pack(&self.image, &mut data);
         let contents = Contents { files: &self.files, data: &data };
         envelope::write(Kind::Image, &self.metadata, contents, key)
@@ -107,10 +110,13 @@ impl PythonImageSnapshot {
 
     fn read(bytes: &[u8], key: Option<&[u8; 32]>) -> Result<Self, SnapshotError> {
         let limit = MAX_IMAGE_SIZE as u64;
-        let (format, mut metadata, contents) = envelope::read(Kind::Image, bytes, limit, key)?;
+        let (mut metadata, contents) = envelope::read(Kind::Image, bytes, limit, key)?;
         let Contents { files, data } = contents;
-        let (runs, data) = split_runs(format, data).ok_or(SnapshotError::Damaged)?;
+        let (runs, data) = data.split_first_chunk().ok_or(SnapshotError::Damaged)?;
+        let runs = u64::from_le_bytes(*runs);
+        let (host, data) = split_host(data)?;
         let image = unpack(metadata.runtime, data).ok_or(SnapshotError::Damaged)?;
+        let image = image.with_host(host);
         metadata.size_bytes = image.content().len();
         Ok(Self { image, files: files.to_vec(), metadata, runs })
     }
@@ -131,13 +137,17 @@ const MOST_MEMORY: u64 = 4 << 30;
 /// What LZ4 can make of a byte at most.
 const MOST_OF_A_BYTE: usize = 256;
 
-/// Before the format 3 nobody had counted.
-fn split_runs(format: u16, data: &[u8]) -> Option<(u64, &[u8])> {
-    if format < 3 {
-        return Some((0, data));
+/// Where a seeded interpreter's time and chance stood: a byte that tells whether that
+/// is there, and it.
+fn split_host(data: &[u8]) -> Result<(Option<SeededHost>, &[u8]), SnapshotError> {
+    match data.split_first() {
+        Some((0, rest)) => Ok((None, rest)),
+        Some((1, rest)) => {
+            let (host, rest) = rest.split_first_chunk().ok_or(SnapshotError::Damaged)?;
+            Ok((Some(SeededHost::from_bytes(host)?), rest))
+        }
+        _ => Err(SnapshotError::Damaged),
     }
-    let (runs, rest) = data.split_first_chunk::<8>()?;
-    Some((u64::from_le_bytes(*runs), rest))
 }
 
 /// Pages of memory, how many pages differ, their numbers, and what they hold,

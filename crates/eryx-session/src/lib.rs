@@ -18,6 +18,7 @@
 //! ```
 
 mod builder;
+mod copying;
 mod envelope;
 #[cfg(feature = "vfs")]
 mod files;
@@ -29,8 +30,10 @@ mod running;
 mod saving;
 mod session;
 mod snapshot;
+mod undoing;
 
 pub use builder::SessionExecuteBuilder;
+pub use copying::CopyOptions;
 #[cfg(feature = "vfs")]
 pub use files::WithFiles;
 pub use image::{MAX_IMAGE_SIZE, PythonImageSnapshot};

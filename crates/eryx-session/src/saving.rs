@@ -1,12 +1,10 @@
-//! Sessions that are saved, restored, and copied.
+//! Sessions whose variables are saved and restored.
 
 use crate::SessionExecutor;
-use crate::image::PythonImageSnapshot;
-use crate::session::{copy, start};
+use crate::copying::start;
 use crate::snapshot::{PythonStateSnapshot, SnapshotOptions};
-use eryx_core::{Error, Omission, PythonExecutor, RunOptions, RuntimeView, State};
-#[cfg(doc)]
-use eryx_core::{Interpreter, SnapshotError};
+use crate::undoing::Undoing;
+use eryx_core::{Error, Interpreter, Omission, RunOptions, RuntimeView, SnapshotError, State};
 
 /// Those that hold while a session is restored.
 pub(crate) fn restoring(options: &RunOptions) -> RunOptions {
@@ -17,52 +15,6 @@ pub(crate) fn restoring(options: &RunOptions) -> RunOptions {
 }
 
 impl<T: RuntimeView> SessionExecutor<T> {
-    /// Starts a session as the image was captured of another: variables,
-    /// generators, tasks, everything in its memory. Its random numbers are
-    /// others.
-    ///
-    /// # Errors
-    /// As [`Interpreter::assume`].
-    pub async fn from_image(
-        executor: PythonExecutor<T>,
-        image: &PythonImageSnapshot,
-        options: RunOptions,
-    ) -> Result<Self, Error> {
-        let executor = T::for_session(executor);
-        let restoring = restoring(&options);
-        let interpreter = copy(&executor, image.image(), false, &restoring).await?;
-        Ok(Self { interpreter, options, count: image.runs() })
-    }
-
-    /// A second session that goes on from where this one is; both know nothing of
-    /// each other from here on. What they share is what the executor's states
-    /// share. Its random numbers are others.
-    ///
-    /// # Errors
-    /// As [`PythonExecutor::start`] and [`Interpreter::fork_into`]; this session is
-    /// as it was.
-    pub async fn fork(&mut self) -> Result<Self, Error> {
-        let executor = self.interpreter.executor().clone();
-        let executor = match self.interpreter.data_mut() {
-            Some(data) => data.for_fork(executor),
-            // It cannot be forked, and that is told next.
-            None => executor,
-        };
-        self.fork_into(executor).await
-    }
-
-    /// As [`fork`](Self::fork), with another executor of the same runtime: other
-    /// files, say.
-    ///
-    /// # Errors
-    /// As [`fork`](Self::fork).
-    pub async fn fork_into(&mut self, executor: PythonExecutor<T>) -> Result<Self, Error> {
-        self.interpreter.check()?;
-        let mut interpreter = start(&executor, &self.options).await?;
-        self.interpreter.fork_into(&mut interpreter, &restoring(&self.options)).await?;
-        Ok(Self { interpreter, options: self.options.clone(), count: self.count })
-    }
-
     /// Saves all variables by value, functions and classes too.
     ///
     /// # Errors
@@ -73,34 +25,43 @@ impl<T: RuntimeView> SessionExecutor<T> {
         Ok(snapshot)
     }
 
-    /// As [`snapshot_state`](Self::snapshot_state), with a choice; answers too
-    /// with what was left out.
+    /// As [`snapshot_state`](Self::snapshot_state), with a choice, and the session's
+    /// own files if they are asked for; answers too with what was left out.
     ///
     /// # Errors
-    /// As [`snapshot_state`](Self::snapshot_state).
+    /// As [`snapshot_state`](Self::snapshot_state); [`SnapshotError::Files`] if files
+    /// are asked for and the session's store has none of its own.
     pub async fn snapshot_state_with(
         &mut self,
         options: &SnapshotOptions,
     ) -> Result<(PythonStateSnapshot, Vec<Omission>), Error> {
+        let limited = self.begin();
+        self.meter(&limited).await?;
         let runtime = self.interpreter.executor().runtime_id();
-        let (data, omitted) = self
-            .interpreter
-            .save(options.bytes(), options.skip_unsaveable, options.files, &self.options)
-            .await?;
-        Ok((PythonStateSnapshot::new(data, runtime), omitted))
+        let limit = options.bytes();
+        let (data, omitted) =
+            self.interpreter.save(limit, options.skip_unsaveable, options.files, &limited).await?;
+        let snapshot = PythonStateSnapshot::new(data, runtime);
+        if !options.files {
+            return Ok((snapshot, omitted));
+        }
+        let files = save_files(&mut self.interpreter, limit, snapshot.size() as u64)?;
+        Ok((snapshot.with_files(files), omitted))
     }
 
-    /// Puts a snapshot's variables in the place of those that there are. A
-    /// poisoned session gets a new interpreter first, and is ready again.
+    /// Puts a snapshot's variables in the place of those that there are. One that
+    /// carries files brings those too, in the place of the session's own, and a new
+    /// interpreter with them. So gets a poisoned session, which is ready again.
     ///
     /// # Errors
-    /// [`Error::Snapshot`] if it does not fit; the session is as it was.
+    /// [`Error::Snapshot`] if it does not fit; variables and files are as they were.
     pub async fn restore_state(&mut self, snapshot: &PythonStateSnapshot) -> Result<(), Error> {
         snapshot.check().map_err(Error::Snapshot)?;
-        if !matches!(self.state(), State::Poisoned(_)) {
-            return self.interpreter.restore(snapshot.data(), &restoring(&self.options)).await;
+        if matches!(self.state(), State::Poisoned(_)) || snapshot.files().is_some() {
+            return self.restore_state_anew(snapshot).await;
         }
-        self.restore_state_anew(snapshot).await
+        self.meter(&self.begin()).await?;
+        self.interpreter.restore(snapshot.data(), &restoring(&self.options)).await
     }
 
     /// As [`restore_state`](Self::restore_state), always into a new interpreter:
@@ -116,37 +77,41 @@ impl<T: RuntimeView> SessionExecutor<T> {
         if self.state() == State::Closed {
             return Err(Error::Closed);
         }
-        let executor = self.interpreter.executor().clone();
-        let mut fresh = start(&executor, &self.options).await?;
+        let mut fresh = start(self.interpreter.executor(), &self.options).await?;
+        let mut files = load_files(&mut fresh, snapshot.files())?;
         fresh.restore(snapshot.data(), &restoring(&self.options)).await?;
-        self.interpreter = fresh;
+        files.keep();
+        self.put(fresh);
         Ok(())
     }
+}
 
-    /// Saves all of the session: see [`PythonImageSnapshot`].
-    ///
-    /// # Errors
-    /// As [`Interpreter::capture`]; [`SnapshotError::TooLarge`] if it is more than
-    /// [`MAX_IMAGE_SIZE`](crate::MAX_IMAGE_SIZE).
-    pub async fn snapshot_image(&mut self) -> Result<PythonImageSnapshot, Error> {
-        let image = self.interpreter.capture(&self.options).await?;
-        PythonImageSnapshot::new(image, self.count)
-    }
+/// The session's own files as bytes, which with others of a snapshot may be `limit`.
+pub(crate) fn save_files<T: RuntimeView>(
+    interpreter: &mut Interpreter<T>,
+    limit: u64,
+    others: u64,
+) -> Result<Vec<u8>, Error> {
+    interpreter.check()?;
+    let data = interpreter.data_mut().ok_or(Error::Busy)?;
+    data.save_files(limit.saturating_sub(others)).map_err(|error| {
+        Error::Snapshot(match error {
+            SnapshotError::TooLarge { size, .. } => {
+                SnapshotError::TooLarge { size: size.saturating_add(others), limit }
+            }
+            other => other,
+        })
+    })
+}
 
-    /// Makes this session what it, or another, was when the image was captured,
-    /// with other random numbers. A poisoned one is ready again.
-    ///
-    /// # Errors
-    /// As [`from_image`](Self::from_image), and [`Error::Closed`]; the session is
-    /// as it was.
-    pub async fn restore_image(&mut self, image: &PythonImageSnapshot) -> Result<(), Error> {
-        if self.state() == State::Closed {
-            return Err(Error::Closed);
-        }
-        let executor = self.interpreter.executor().clone();
-        let restoring = restoring(&self.options);
-        self.interpreter = copy(&executor, image.image(), false, &restoring).await?;
-        self.count = self.count.max(image.runs());
-        Ok(())
-    }
+/// Makes the session's own files those that were saved, if any were, until the answer
+/// is dropped.
+pub(crate) fn load_files<T: RuntimeView>(
+    interpreter: &mut Interpreter<T>,
+    saved: Option<&[u8]>,
+) -> Result<Undoing, Error> {
+    let Some(saved) = saved else { return Ok(Undoing::of(None)) };
+    interpreter.check()?;
+    let data = interpreter.data_mut().ok_or(Error::Busy)?;
+    data.load_files(saved).map(|undo| Undoing::of(Some(undo))).map_err(Error::Snapshot)
 }

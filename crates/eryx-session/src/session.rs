@@ -1,10 +1,11 @@
 use crate::builder::SessionExecuteBuilder;
+use crate::copying::start;
 use eryx_core::{
     Callbacks, Error, Image, Interpreter, MinimalState, PythonExecutor, ResourceLimits, RunOptions,
     RuntimeView, State,
 };
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use wasmtime::Store;
 
 /// An interpreter that lasts from run to run.
@@ -23,6 +24,8 @@ pub struct SessionExecutor<T: RuntimeView = MinimalState> {
     pub(crate) interpreter: Interpreter<T>,
     pub(crate) options: RunOptions,
     pub(crate) count: u64,
+    /// What it was before a run that is to be undone if it fails, until that is known.
+    pub(crate) before: Option<Image>,
 }
 
 impl<T: RuntimeView> SessionExecutor<T> {
@@ -46,7 +49,26 @@ impl<T: RuntimeView> SessionExecutor<T> {
     ) -> Result<Self, Error> {
         let executor = T::for_session(executor);
         let interpreter = start(&executor, &options).await?;
-        Ok(Self { interpreter, options, count: 0 })
+        Ok(Self::of(interpreter, options))
+    }
+
+    pub(crate) fn of(interpreter: Interpreter<T>, mut options: RunOptions) -> Self {
+        // It is of each run alone.
+        options.began = None;
+        Self { interpreter, options, count: 0, before: None }
+    }
+
+    /// Goes on in another interpreter; what was in the old one is gone.
+    pub(crate) fn put(&mut self, interpreter: Interpreter<T>) {
+        self.interpreter = interpreter;
+        self.before = None;
+    }
+
+    /// The session's options for something that begins now.
+    pub(crate) fn begin(&self) -> RunOptions {
+        let mut options = self.options.clone();
+        options.began = Some(Instant::now());
+        options
     }
 
     /// Runs an empty program, which is not counted, so that the first real one
@@ -55,7 +77,9 @@ impl<T: RuntimeView> SessionExecutor<T> {
     /// # Errors
     /// As a run's.
     pub async fn warm_up(&mut self) -> Result<(), Error> {
-        self.interpreter.execute("None", &self.options).await.map(drop)
+        let options = self.begin();
+        self.meter(&options).await?;
+        self.interpreter.execute("None", &options).await.map(drop)
     }
 
     /// Prepares to run `code`. Nothing happens before
@@ -75,9 +99,10 @@ impl<T: RuntimeView> SessionExecutor<T> {
         self.options.limits.timeout
     }
 
-    /// Sets the fuel of runs that have no limit of their own. The first run that has
-    /// one moves a session that was started without into an interpreter that counts:
-    /// see [`with_fuel_limit`](SessionExecuteBuilder::with_fuel_limit).
+    /// Sets the fuel of runs that have no limit of their own, and of saving, restoring
+    /// and clearing variables. The first of these that has one moves a session that was
+    /// started without into an interpreter that counts: see
+    /// [`with_fuel_limit`](SessionExecuteBuilder::with_fuel_limit).
     pub fn set_fuel_limit(&mut self, fuel: Option<u64>) {
         self.options.limits.fuel = fuel;
     }
@@ -109,18 +134,26 @@ impl<T: RuntimeView> SessionExecutor<T> {
     /// where all places are taken.
     ///
     /// # Errors
-    /// [`Error::Closed`], and [`Error::Config`] for limits that cannot be: nothing has
-    /// changed. As [`PythonExecutor::start`]: the session is
+    /// [`Error::Closed`], [`Error::Config`] for limits that cannot be,
+    /// [`Error::Timeout`] if the code that counts fuel could not be loaded within the
+    /// session's time, and [`Error::Cancelled`]: nothing has changed. As [`PythonExecutor::start`]: the session is
     /// [poisoned](eryx_core::Poison::NotStarted) then, and can be reset again.
     pub async fn reset(&mut self, callbacks: &Callbacks) -> Result<(), Error> {
         if self.state() == State::Closed {
             return Err(Error::Closed);
         }
-        self.options.limits.check()?;
+        let mut options = self.begin();
+        options.limits.check()?;
         let executor = self.interpreter.executor().clone();
+        let is_metered = options.limits.fuel.is_some();
+        let load = async { if is_metered { executor.load_metered().await } else { Ok(()) } };
+        options.within(load).await?;
         self.interpreter.release();
+        self.before = None;
         self.options.callbacks = callbacks.clone();
-        self.interpreter = start(&executor, &self.options).await?;
+        options.callbacks = callbacks.clone();
+        let interpreter = start(&executor, &options).await?;
+        self.put(interpreter);
         Ok(())
     }
 
@@ -131,7 +164,9 @@ impl<T: RuntimeView> SessionExecutor<T> {
     /// # Errors
     /// As a run's; [`Error::Poisoned`] if it cannot be used.
     pub async fn clear_state(&mut self) -> Result<(), Error> {
-        self.interpreter.clear(&self.options).await
+        let options = self.begin();
+        self.meter(&options).await?;
+        self.interpreter.clear(&options).await
     }
 
     /// The wasmtime store, for inspection. `None` if the session is poisoned or
@@ -153,29 +188,8 @@ impl<T: RuntimeView> SessionExecutor<T> {
     /// Ends the session: every further call fails with [`Error::Closed`].
     pub fn close(&mut self) {
         self.interpreter.close();
+        self.before = None;
     }
-}
-
-pub(crate) async fn start<T: RuntimeView>(
-    executor: &PythonExecutor<T>,
-    options: &RunOptions,
-) -> Result<Interpreter<T>, Error> {
-    match options.seed {
-        Some(seed) => executor.start_seeded(&options.limits, seed).await,
-        None => executor.start(&options.limits).await,
-    }
-}
-
-/// A new interpreter that is as the image says.
-pub(crate) async fn copy<T: RuntimeView>(
-    executor: &PythonExecutor<T>,
-    image: &Image,
-    same_chance: bool,
-    options: &RunOptions,
-) -> Result<Interpreter<T>, Error> {
-    let mut interpreter = start(executor, options).await?;
-    interpreter.assume(image, same_chance, options).await?;
-    Ok(interpreter)
 }
 
 impl<T: RuntimeView> fmt::Debug for SessionExecutor<T> {

@@ -29,9 +29,8 @@ pub struct SnapshotOptions {
     pub max_bytes: u64,
     /// Saves the session's own files too, by value: all that is under no mount. And
     /// variables that are open files: they are opened again by path, at their
-    /// position. Off.
-    /// A [`SessionExecutor`](crate::SessionExecutor) has none of its own; the
-    /// facade's `Session` has.
+    /// position. A store that knows of no files
+    /// ([`RuntimeView::save_files`](eryx_core::RuntimeView::save_files)) refuses. Off.
     pub files: bool,
 }
 
@@ -139,7 +138,7 @@ impl PythonStateSnapshot {
 
     fn read(bytes: &[u8], key: Option<&[u8; 32]>) -> Result<Self, SnapshotError> {
         let limit = MAX_SNAPSHOT_SIZE as u64;
-        let (_, metadata, contents) = envelope::read(Kind::State, bytes, limit, key)?;
+        let (metadata, contents) = envelope::read(Kind::State, bytes, limit, key)?;
         let Contents { files, data } = contents;
         Ok(Self { data: data.to_vec(), files: files.to_vec(), metadata })
     }

@@ -26,7 +26,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub struct MountTable(Arc<Table>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Table {
     pub(crate) mounts: Vec<Mount>,
     pub(crate) points: Vec<Point>,
@@ -57,7 +57,7 @@ pub(crate) enum Mounted {
 }
 
 /// A directory that is a mount's place or leads to one.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Point {
     pub(crate) mount: Option<usize>,
     pub(crate) below: BTreeMap<String, usize>,
@@ -67,6 +67,24 @@ impl MountTable {
     /// Starts with nothing but the scratch storage.
     pub fn builder() -> MountTableBuilder {
         MountTableBuilder::default()
+    }
+
+    /// Starts with what is mounted here. What is mounted anew takes the place of what
+    /// has the same path.
+    ///
+    /// ```
+    /// use eryx_vfs::{InMemoryStorage, MountTable};
+    ///
+    /// let table = MountTable::builder().storage("/data", InMemoryStorage::new()).build()?;
+    /// let more = table.extend().storage("/more", InMemoryStorage::new()).build()?;
+    /// # Ok::<(), eryx_vfs::ConfigError>(())
+    /// ```
+    pub fn extend(&self) -> MountTableBuilder {
+        MountTableBuilder {
+            scratch_limits: self.0.scratch_limits,
+            base: Some(self.clone()),
+            wanted: Vec::new(),
+        }
     }
 
     /// A scratch storage as each context gets one, for several that are to have
@@ -82,10 +100,7 @@ impl MountTable {
 
 impl Default for MountTable {
     fn default() -> Self {
-        let scratch = Mount::all(Mounted::Scratch);
-        let points = vec![Point { mount: Some(SCRATCH), below: BTreeMap::new() }];
-        let scratch_limits = StorageLimits::default();
-        Self(Arc::new(Table { mounts: vec![scratch], points, scratch_limits }))
+        Self(Arc::new(Table::new()))
     }
 }
 
@@ -94,6 +109,8 @@ impl Default for MountTable {
 #[must_use = "nothing is opened before `build`"]
 pub struct MountTableBuilder {
     scratch_limits: StorageLimits,
+    /// What is mounted already.
+    base: Option<MountTable>,
     wanted: Vec<Wanted>,
 }
 
@@ -180,11 +197,9 @@ impl MountTableBuilder {
     /// `..`, two share a path, one lies below a single file, its permissions
     /// contradict each other, or the host's path cannot be opened.
     pub fn build(self) -> Result<MountTable, ConfigError> {
-        let mut table = Table {
-            mounts: vec![Mount::all(Mounted::Scratch)],
-            points: vec![Point { mount: Some(SCRATCH), below: BTreeMap::new() }],
-            scratch_limits: self.scratch_limits,
-        };
+        let mut table = self.base.map_or_else(Table::new, |base| Table::clone(&base.0));
+        table.scratch_limits = self.scratch_limits;
+        let of_base = SCRATCH + 1..table.mounts.len();
         for wanted in self.wanted {
             let point = table.point(wanted.path())?;
             let path = wanted.path().to_owned();
@@ -192,7 +207,9 @@ impl MountTableBuilder {
             table.mounts.push(mount);
             let number = table.mounts.len() - 1;
             match table.points.get_mut(point) {
-                Some(point) if point.mount.is_none() => point.mount = Some(number),
+                Some(point) if point.mount.is_none_or(|mount| of_base.contains(&mount)) => {
+                    point.mount = Some(number);
+                }
                 _ => return Err(ConfigError::Overlap(path)),
             }
         }
@@ -213,6 +230,15 @@ impl Mount {
 }
 
 impl Table {
+    /// With nothing but the scratch storage.
+    fn new() -> Self {
+        Self {
+            mounts: vec![Mount::all(Mounted::Scratch)],
+            points: vec![Point { mount: Some(SCRATCH), below: BTreeMap::new() }],
+            scratch_limits: StorageLimits::default(),
+        }
+    }
+
     pub(crate) fn new_scratch(&self) -> InMemoryStorage {
         let storage = InMemoryStorage::with_limits(self.scratch_limits);
         for dir in SCRATCH_DIRS {

@@ -34,9 +34,9 @@ pub use eryx_core::{
     ExecutorBuilder, Frame, HostCallbackInfo, Image, Interpreter, MAX_SOURCE_SIZE, MemoryTracker,
     MinimalState, Omission, OutputPolicy, OutputRequest, OutputStream, OutputText, Poison,
     PythonEngine, PythonException, PythonExecutor, PythonValue, ResourceLimits, RunOptions,
-    RuntimeCtx, RuntimeSource, RuntimeView, Seed, SnapshotError, State, Stopped, TooManyOperations,
-    TraceEvent, TraceKind, TraceOptions, TraceRequest, Truncated, TypedCallback, Undo,
-    chrome_trace,
+    RuntimeCtx, RuntimeSource, RuntimeView, Seed, SeededHost, SnapshotError, State, Stopped,
+    TooManyOperations, TraceEvent, TraceKind, TraceOptions, TraceRequest, Truncated, TypedCallback,
+    Undo, chrome_trace,
 };
 #[cfg(feature = "macros")]
 pub use eryx_macros::callback;
@@ -48,7 +48,7 @@ pub use eryx_net::{
 #[cfg(feature = "vfs")]
 pub use eryx_session::WithFiles;
 pub use eryx_session::{
-    MAX_IMAGE_SIZE, MAX_SNAPSHOT_SIZE, PythonImageSnapshot, PythonStateSnapshot,
+    CopyOptions, MAX_IMAGE_SIZE, MAX_SNAPSHOT_SIZE, PythonImageSnapshot, PythonStateSnapshot,
     SessionExecuteBuilder, SessionExecutor, SnapshotMetadata, SnapshotOptions,
 };
 #[cfg(feature = "vfs")]

@@ -3,7 +3,7 @@ use crate::state::World;
 use crate::{Sandbox, SandboxState};
 use eryx_core::{Callbacks, Error, ExecutionOutput, Omission, State};
 use eryx_session::{
-    MAX_IMAGE_SIZE, PythonImageSnapshot, PythonStateSnapshot, SessionExecutor, SnapshotOptions,
+    CopyOptions, PythonImageSnapshot, PythonStateSnapshot, SessionExecutor, SnapshotOptions,
 };
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -110,22 +110,32 @@ impl Session {
     ///
     /// [`SnapshotError::Files`]: crate::SnapshotError::Files
     pub async fn from_image(sandbox: &Sandbox, image: &PythonImageSnapshot) -> Result<Self, Error> {
+        Self::from_image_with(sandbox, image, CopyOptions::default()).await
+    }
+
+    /// As [`from_image`](Self::from_image), with a choice.
+    ///
+    /// # Errors
+    /// As [`from_image`](Self::from_image).
+    pub async fn from_image_with(
+        sandbox: &Sandbox,
+        image: &PythonImageSnapshot,
+        copied: CopyOptions,
+    ) -> Result<Self, Error> {
         let files = OwnFiles::new(&sandbox.world().mounts);
-        if let Some(saved) = image.files() {
-            files.load(saved)?.keep();
-        }
-        Self::from_image_and(sandbox, image, files).await
+        Self::from_image_and(sandbox, image, files, copied).await
     }
 
     pub(crate) async fn from_image_and(
         sandbox: &Sandbox,
         image: &PythonImageSnapshot,
         files: OwnFiles,
+        copied: CopyOptions,
     ) -> Result<Self, Error> {
         let executor = sandbox.world().executor_with(sandbox.executor(), &files);
         let options = sandbox.options().clone();
         let callbacks = options.callbacks.clone();
-        let session = SessionExecutor::from_image(executor, image, options).await?;
+        let session = SessionExecutor::from_image_with(executor, image, options, copied).await?;
         Ok(Self::of(session, callbacks, sandbox.world().clone(), files))
     }
 
@@ -146,10 +156,18 @@ impl Session {
     /// # Errors
     /// As [`SessionExecutor::fork`]; [`Error::Busy`] while something runs.
     pub async fn fork(&self) -> Result<Self, Error> {
+        self.fork_with(CopyOptions::default()).await
+    }
+
+    /// As [`fork`](Self::fork), with a choice.
+    ///
+    /// # Errors
+    /// As [`fork`](Self::fork).
+    pub async fn fork_with(&self, copied: CopyOptions) -> Result<Self, Error> {
         let mut session = self.lock()?;
         let files = self.files.fork();
         let executor = self.world.executor_with(session.executor(), &files);
-        let fork = session.fork_into(executor).await?;
+        let fork = session.fork_into(executor, copied).await?;
         Ok(Self::of(fork, self.callbacks.clone(), self.world.clone(), files))
     }
 
@@ -166,16 +184,10 @@ impl Session {
     /// all that is under no mount.
     ///
     /// # Errors
-    /// As [`snapshot_image`](Self::snapshot_image); [`SnapshotError::TooLarge`] if
-    /// both are more than [`MAX_IMAGE_SIZE`].
-    ///
-    /// [`SnapshotError::TooLarge`]: crate::SnapshotError::TooLarge
+    /// As [`SessionExecutor::snapshot_image_with_files`]; [`Error::Busy`] while
+    /// something runs.
     pub async fn snapshot_image_with_files(&self) -> Result<PythonImageSnapshot, Error> {
-        let mut session = self.lock()?;
-        let image = session.snapshot_image().await?;
-        let left = MAX_IMAGE_SIZE.saturating_sub(image.size());
-        let files = self.files.save(left as u64)?;
-        Ok(image.with_files(files))
+        self.lock()?.snapshot_image_with_files().await
     }
 
     /// Makes the session what it, or another, was when the image was captured. Its
@@ -186,12 +198,19 @@ impl Session {
     /// As [`SessionExecutor::restore_image`]; [`Error::Busy`] while something
     /// runs. Session and files are as they were then.
     pub async fn restore_image(&self, image: &PythonImageSnapshot) -> Result<(), Error> {
-        let mut session = self.lock()?;
-        let Some(saved) = image.files() else { return session.restore_image(image).await };
-        let files = self.files.load(saved)?;
-        session.restore_image(image).await?;
-        files.keep();
-        Ok(())
+        self.lock()?.restore_image(image).await
+    }
+
+    /// As [`restore_image`](Self::restore_image), with a choice.
+    ///
+    /// # Errors
+    /// As [`restore_image`](Self::restore_image).
+    pub async fn restore_image_with(
+        &self,
+        image: &PythonImageSnapshot,
+        copied: CopyOptions,
+    ) -> Result<(), Error> {
+        self.lock()?.restore_image_with(image, copied).await
     }
 
     /// Runs a program that finds what earlier ones left.
@@ -213,6 +232,15 @@ impl Session {
         code: impl Into<String>,
     ) -> Result<ExecutionOutput, Error> {
         self.lock()?.execute(code).transactional().run().await
+    }
+
+    /// Tries again to undo a run that could not be undone: see
+    /// [`SessionExecutor::undo`].
+    ///
+    /// # Errors
+    /// As [`SessionExecutor::undo`]; [`Error::Busy`] while something runs.
+    pub async fn undo(&self) -> Result<(), Error> {
+        self.lock()?.undo().await
     }
 
     /// The session itself, for everything else that it can: limits of a run,
@@ -259,14 +287,7 @@ impl Session {
         &self,
         options: &SnapshotOptions,
     ) -> Result<(PythonStateSnapshot, Vec<Omission>), Error> {
-        let mut session = self.lock()?;
-        let (snapshot, omitted) = session.snapshot_state_with(options).await?;
-        if !options.files {
-            return Ok((snapshot, omitted));
-        }
-        let left = options.max_bytes.saturating_sub(snapshot.size() as u64);
-        let files = self.files.save(left)?;
-        Ok((snapshot.with_files(files), omitted))
+        self.lock()?.snapshot_state_with(options).await
     }
 
     /// Puts a snapshot's variables in the place of those that there are. One that
@@ -277,12 +298,7 @@ impl Session {
     /// As [`SessionExecutor::restore_state`]; [`Error::Busy`] while something
     /// runs. Variables and files are as they were then.
     pub async fn restore_state(&self, snapshot: &PythonStateSnapshot) -> Result<(), Error> {
-        let mut session = self.lock()?;
-        let Some(saved) = snapshot.files() else { return session.restore_state(snapshot).await };
-        let files = self.files.load(saved)?;
-        session.restore_state_anew(snapshot).await?;
-        files.keep();
-        Ok(())
+        self.lock()?.restore_state(snapshot).await
     }
 
     /// Forgets all variables, in the same interpreter.

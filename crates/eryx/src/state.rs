@@ -1,6 +1,6 @@
 use crate::files::{self, Files, Mounts, OwnFiles};
 use crate::network::{self, Reach, Sockets};
-use eryx_core::{PythonExecutor, RuntimeCtx, RuntimeView, Undo};
+use eryx_core::{PythonExecutor, RuntimeCtx, RuntimeView, SnapshotError, Undo};
 use std::fmt;
 use std::sync::OnceLock;
 use wasmtime::component::Linker;
@@ -54,11 +54,16 @@ impl SandboxState {
         Self::with(runtime, &World::default(), None)
     }
 
-    /// With these mounts, and nothing to be reached.
     #[cfg(feature = "vfs")]
-    pub(crate) fn mounted(runtime: RuntimeCtx, mounts: &Mounts) -> Self {
-        let world = World { mounts: mounts.clone(), reach: Reach::default() };
-        Self::with(runtime, &world, None)
+    pub(crate) fn world_mounts(&self) -> &Mounts {
+        &self.world.mounts
+    }
+
+    /// The same with other mounts.
+    #[cfg(feature = "vfs")]
+    pub(crate) fn mounted(self, mounts: &Mounts) -> Self {
+        let world = World { mounts: mounts.clone(), ..self.world };
+        Self { files: self.files.mounted(mounts), world, ..self }
     }
 
     fn with(runtime: RuntimeCtx, world: &World, own: Option<&OwnFiles>) -> Self {
@@ -119,6 +124,14 @@ impl RuntimeView for SandboxState {
 
     fn checkpoint(&mut self) -> Undo {
         self.files.checkpoint()
+    }
+
+    fn save_files(&mut self, limit: u64) -> Result<Vec<u8>, SnapshotError> {
+        self.files.save(limit)
+    }
+
+    fn load_files(&mut self, saved: &[u8]) -> Result<Undo, SnapshotError> {
+        self.files.load(saved)
     }
 
     fn for_session(executor: PythonExecutor<Self>) -> PythonExecutor<Self> {

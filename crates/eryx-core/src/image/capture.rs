@@ -5,7 +5,6 @@ use crate::interpreter::Interpreter;
 use crate::lasting::settle;
 use crate::run::RunOptions;
 use crate::view::RuntimeView;
-use std::time::Instant;
 
 pub(crate) async fn capture<T: RuntimeView>(
     interpreter: &mut Interpreter<T>,
@@ -14,13 +13,15 @@ pub(crate) async fn capture<T: RuntimeView>(
     let executor = interpreter.executor().clone();
     let runtime = executor.runtime_id();
     let base = executor.base().await?;
-    let ended = enter(interpreter, options, Instant::now(), async |body| {
+    let ended = enter(interpreter, options, async |body| {
         body.sandbox.eryx_runtime_image().call_prepare(&mut body.store).await?;
         let list = body.memory().await?;
         Ok(difference(runtime, list.as_le_slice(&body.store), base).await)
     })
     .await?;
-    settle(interpreter, options, ended).await
+    let mut image = settle(interpreter, options, ended).await?;
+    image.host = interpreter.body()?.runtime().standing();
+    Ok(image)
 }
 
 async fn difference(runtime: [u8; 32], memory: &[u8], base: &Base) -> Image {
@@ -34,7 +35,7 @@ async fn difference(runtime: [u8; 32], memory: &[u8], base: &Base) -> Image {
     }
     let memory_pages = u32::try_from(memory.len() / WASM_PAGE).unwrap_or(u32::MAX);
     let pages = differing.into_iter().filter_map(|number| u32::try_from(number).ok()).collect();
-    Image { runtime, memory_pages, pages, content }
+    Image { runtime, memory_pages, pages, content, host: None }
 }
 
 /// The numbers of the pages that another instance needs in order to be as this one.

@@ -7,13 +7,13 @@ use crate::lasting::settle;
 use crate::run::RunOptions;
 use crate::view::RuntimeView;
 use crate::{Error, SnapshotError};
-use std::time::Instant;
 
-/// Makes a fresh interpreter what another is, from memory to memory.
+/// Makes a fresh interpreter what another is, from memory to memory. With `entropy`
+/// it has another chance than that.
 pub(crate) async fn fork<T: RuntimeView>(
     original: &mut Interpreter<T>,
     copy: &mut Interpreter<T>,
-    entropy: &[u8],
+    entropy: Option<&[u8]>,
     options: &RunOptions,
 ) -> Result<(), Error> {
     let executor = original.executor().clone();
@@ -21,7 +21,7 @@ pub(crate) async fn fork<T: RuntimeView>(
         return Err(Error::Snapshot(SnapshotError::Runtime));
     }
     let base = executor.base().await?;
-    let ended = enter(original, options, Instant::now(), async |body| {
+    let ended = enter(original, options, async |body| {
         body.sandbox.eryx_runtime_image().call_prepare(&mut body.store).await?;
         body.memory().await
     })
@@ -43,7 +43,7 @@ pub(crate) async fn fork<T: RuntimeView>(
     let pieces: Option<Vec<_>> = pieces.collect();
     let pieces = pieces.ok_or(Error::Snapshot(SnapshotError::Damaged))?;
     let memory_pages = u32::try_from(memory.len() / WASM_PAGE).unwrap_or(u32::MAX);
-    if go_on(copy, memory_pages, &pieces, Some(entropy), options).await? {
+    if go_on(copy, memory_pages, &pieces, entropy, options).await? {
         Ok(())
     } else {
         Err(Error::Snapshot(too_large))

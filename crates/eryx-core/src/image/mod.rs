@@ -9,7 +9,7 @@ mod piece;
 mod put;
 mod recycle;
 
-use crate::SnapshotError;
+use crate::{SeededHost, SnapshotError};
 use std::fmt;
 
 pub(crate) use base::Base;
@@ -45,6 +45,7 @@ pub struct Image {
     /// Those pages, combined by exclusive or with what a fresh interpreter has
     /// there.
     content: Vec<u8>,
+    host: Option<SeededHost>,
 }
 
 impl Image {
@@ -68,7 +69,19 @@ impl Image {
         if memory_pages > 1 << 16 || !ascending || !inside || content.len() != pages.len() * PAGE {
             return Err(SnapshotError::Damaged);
         }
-        Ok(Self { runtime, memory_pages, pages, content })
+        Ok(Self { runtime, memory_pages, pages, content, host: None })
+    }
+
+    /// The same with time and chance of a seeded interpreter.
+    #[must_use]
+    pub fn with_host(mut self, host: Option<SeededHost>) -> Self {
+        self.host = host;
+        self
+    }
+
+    /// Where time and chance stood, if a [seed](crate::Seed) made them.
+    pub fn host(&self) -> Option<&SeededHost> {
+        self.host.as_ref()
     }
 
     /// BLAKE3 of the runtime that it fits.

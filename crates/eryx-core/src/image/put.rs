@@ -6,7 +6,6 @@ use crate::lasting::settle;
 use crate::run::RunOptions;
 use crate::view::RuntimeView;
 use crate::{Error, SnapshotError};
-use std::time::Instant;
 
 /// Makes a fresh interpreter what the image was captured of. With `entropy` it
 /// has another chance than that.
@@ -46,7 +45,7 @@ pub(super) async fn go_on<T: RuntimeView>(
     entropy: Option<&[u8]>,
     options: &RunOptions,
 ) -> Result<bool, Error> {
-    let ended = enter(interpreter, options, Instant::now(), async |body| {
+    let ended = enter(interpreter, options, async |body| {
         if !body.sandbox.eryx_runtime_image().call_grow(&mut body.store, memory_pages).await? {
             return Ok(false);
         }

@@ -26,26 +26,6 @@ impl OwnFiles {
     pub(crate) fn fork(&self) -> Self {
         Self
     }
-
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "with files it is more")]
-    pub(crate) fn save(&self, _limit: u64) -> Result<Vec<u8>, Error> {
-        Ok(Vec::new())
-    }
-
-    #[expect(clippy::unused_self, reason = "with files it is more")]
-    pub(crate) fn load(&self, _bytes: &[u8]) -> Result<Loaded, Error> {
-        let why = "this program was built without files (the feature `vfs`)";
-        Err(Error::Snapshot(SnapshotError::Files(why.to_owned())))
-    }
-}
-
-/// There are none.
-#[derive(Debug)]
-pub(crate) struct Loaded;
-
-impl Loaded {
-    #[expect(clippy::unused_self, reason = "with files it is more")]
-    pub(crate) fn keep(self) {}
 }
 
 impl FilesSetup {
@@ -71,6 +51,17 @@ impl Files {
 
     pub(crate) fn checkpoint(&self) -> Undo {
         Box::new(|| ())
+    }
+
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "with files it is more")]
+    pub(crate) fn save(&self, _limit: u64) -> Result<Vec<u8>, SnapshotError> {
+        Ok(Vec::new())
+    }
+
+    #[expect(clippy::unused_self, reason = "with files it is more")]
+    pub(crate) fn load(&self, _bytes: &[u8]) -> Result<Undo, SnapshotError> {
+        let why = "this program was built without files (the feature `vfs`)";
+        Err(SnapshotError::Files(why.to_owned()))
     }
 }
 

@@ -1,9 +1,9 @@
 use crate::{Sandbox, SandboxBuilder, SandboxState, Session};
-use eryx_core::{Error, RuntimeCtx, SnapshotError, Undo};
-use eryx_session::{PythonImageSnapshot, WithFiles};
+use eryx_core::{Error, SnapshotError, Undo};
+use eryx_session::{CopyOptions, PythonImageSnapshot, WithFiles};
 use eryx_vfs::{
-    ArcStorage, Exchanged, HybridVfsCtx, InMemoryStorage, MountTable, MountTableBuilder,
-    StorageLimits, StorageSnapshot, VfsConfig, VfsCtxView, VfsView, VolumeMount,
+    ArcStorage, HybridVfsCtx, InMemoryStorage, MountTable, MountTableBuilder, StorageLimits,
+    StorageSnapshot, VfsConfig, VfsCtxView, VfsView, VolumeMount,
 };
 use std::sync::Arc;
 use wasmtime::component::Linker;
@@ -28,6 +28,11 @@ impl Files {
         Self { ctx, own: own.cloned() }
     }
 
+    /// The same with other mounts.
+    pub(crate) fn mounted(self, mounts: &Mounts) -> Self {
+        Self::new(mounts, self.own.as_ref())
+    }
+
     /// Those of an interpreter whose files outlive it, unless they do already.
     pub(crate) fn lasting(self, mounts: &Mounts, own: impl FnOnce() -> OwnFiles) -> Self {
         if self.own.is_some() { self } else { Self::new(mounts, Some(&own())) }
@@ -45,6 +50,19 @@ impl Files {
             // The limits are those under which it was made: it fits.
             let _ = own.storage().restore(&before);
         })
+    }
+
+    pub(crate) fn save(&self, limit: u64) -> Result<Vec<u8>, SnapshotError> {
+        self.lasts()?.save(limit)
+    }
+
+    pub(crate) fn load(&self, saved: &[u8]) -> Result<Undo, SnapshotError> {
+        self.lasts()?.load(saved)
+    }
+
+    fn lasts(&self) -> Result<&OwnFiles, SnapshotError> {
+        let why = "the interpreter's files end with it";
+        self.own.as_ref().ok_or_else(|| SnapshotError::Files(why.to_owned()))
     }
 }
 
@@ -71,42 +89,21 @@ impl OwnFiles {
     }
 
     /// All of them as bytes, of which there may be so many.
-    pub(crate) fn save(&self, limit: u64) -> Result<Vec<u8>, Error> {
+    fn save(&self, limit: u64) -> Result<Vec<u8>, SnapshotError> {
         let snapshot = self.0.snapshot();
         snapshot.to_bytes(limit).map_err(|_| {
             let size = self.0.usage().bytes.max(limit.saturating_add(1));
-            Error::Snapshot(SnapshotError::TooLarge { size, limit })
+            SnapshotError::TooLarge { size, limit }
         })
     }
 
-    /// Makes them what was saved, until the answer is dropped or kept.
-    pub(crate) fn load(&self, bytes: &[u8]) -> Result<Loaded<'_>, Error> {
+    /// Makes them what was saved; the answer puts back what they were.
+    fn load(&self, bytes: &[u8]) -> Result<Undo, SnapshotError> {
         let saved = StorageSnapshot::from_bytes(bytes, self.0.limits());
         let was = saved.and_then(|saved| self.0.exchange(&saved));
-        let was = was.map_err(|error| Error::Snapshot(SnapshotError::Files(error.to_string())))?;
-        Ok(Loaded { own: self, was: Some(was) })
-    }
-}
-
-/// Files that have come from a snapshot. Dropped, they are what they were before:
-/// whatever else has to succeed did not.
-#[derive(Debug)]
-pub(crate) struct Loaded<'a> {
-    own: &'a OwnFiles,
-    was: Option<Exchanged>,
-}
-
-impl Loaded<'_> {
-    pub(crate) fn keep(mut self) {
-        self.was = None;
-    }
-}
-
-impl Drop for Loaded<'_> {
-    fn drop(&mut self) {
-        if let Some(was) = self.was.take() {
-            self.own.0.put_back(was);
-        }
+        let was = was.map_err(|error| SnapshotError::Files(error.to_string()))?;
+        let own = self.clone();
+        Ok(Box::new(move || own.0.put_back(was)))
     }
 }
 
@@ -200,8 +197,12 @@ impl SandboxBuilder {
 }
 
 impl WithFiles for SandboxState {
-    fn with_files(runtime: RuntimeCtx, mounts: &MountTable) -> Self {
-        Self::mounted(runtime, mounts)
+    fn mounts(&self) -> &MountTable {
+        self.world_mounts()
+    }
+
+    fn with_mounts(self, mounts: &MountTable) -> Self {
+        self.mounted(mounts)
     }
 }
 
@@ -242,6 +243,7 @@ impl Session {
         own.storage().restore(files).map_err(|error| {
             Error::Config(format!("the files do not fit into the session: {error}"))
         })?;
-        Self::from_image_and(sandbox, image, own).await
+        let copied = CopyOptions::default().with_keep_files(true);
+        Self::from_image_and(sandbox, image, own, copied).await
     }
 }
