@@ -247,10 +247,13 @@ async fn case_11_random_bytes() {
     };
     grows_by(96, Box::pin(attempts)).await;
     // Where the guest has the memory for them, the host needs none of its own.
-    let sandbox = with(ResourceLimits::default().with_memory_bytes(400 << 20));
+    // An unoptimised host takes seconds for them.
+    let time = Duration::from_secs(120);
+    let limits = ResourceLimits::default().with_memory_bytes(400 << 20).with_timeout(time);
+    let sandbox = with(limits);
     let attempts = async {
         let code = "import os\nlen(os.urandom(20 << 20))";
-        in_both_ways(&sandbox, Duration::from_secs(30), code, |ended, state| {
+        in_both_ways(&sandbox, time, code, |ended, state| {
             match ended {
                 Ok(output) => assert_eq!(output.result.unwrap().as_str(), "20971520"),
                 Err(error) => {
