@@ -464,7 +464,7 @@ fn take_much(stream: &mut dyn Stream) {
 
 /// Room and time for it, on a busy machine, too.
 fn roomy(config: NetConfig) -> Sandbox {
-    let time = Duration::from_secs(300);
+    let time = Duration::from_mins(5);
     let bytes = 100 << 20;
     let net = NetLimits { bytes_in: bytes, bytes_out: bytes, idle: time, ..NetLimits::default() };
     let limits = ResourceLimits::default().with_timeout(time);
