@@ -13,7 +13,7 @@ use bytes::Bytes;
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::mpsc;
 use wasmtime_wasi::{WasiCtxBuilder, WasiView};
 
@@ -152,6 +152,12 @@ impl RuntimeCtx {
 
     pub(crate) fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// Shows the time of an interpreter that has its own, by a seed: the times of its
+    /// files, say, are to follow from it. To look at it here does not advance it.
+    pub fn virtual_clock(&self) -> Option<impl Fn() -> SystemTime + Send + Sync + use<>> {
+        self.clock.of_interpreter()
     }
 
     pub(crate) fn seed(&self) -> Option<Seed> {
