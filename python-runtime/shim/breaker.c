@@ -75,6 +75,12 @@ void eryx_breaker_hurry(void) {
     eryx_breaker_clock = put_off = 0;
 }
 
+void eryx_breaker_waited(void) {
+    if (is_watching) {
+        eryx_breaker_hurry();
+    }
+}
+
 void eryx_breaker_send(void) {
     if (eryx_breaker_clock > 0) {
         put_off = eryx_breaker_clock;

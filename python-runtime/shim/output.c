@@ -26,6 +26,7 @@ static void send(int descriptor, const uint8_t *next, size_t length) {
                                   &list);
         next += now;
         length -= now;
+        eryx_breaker_waited();
     }
 }
 

@@ -73,10 +73,12 @@ PyObject *eryx_trace_exception(PyObject *module, PyObject *const *arguments, Py_
 PyObject *eryx_trace_unwind(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 PyObject *eryx_trace_throw(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
-/* breaker.c: whether the host can ask the program to end, asking soon, asking the
-   program again, and sending output when the call that wrote it is through. */
+/* breaker.c: whether the host can ask the program to end, asking soon, asking soon
+   after the host may have kept the program waiting, asking the program again, and
+   sending output when the call that wrote it is through. */
 void eryx_breaker_watch(bool watch);
 void eryx_breaker_hurry(void);
+void eryx_breaker_waited(void);
 void eryx_breaker_insist(void);
 /* Whether that is to come. */
 bool eryx_breaker_insists(void);

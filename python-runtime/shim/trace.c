@@ -46,6 +46,7 @@ static bool emit(eryx_runtime_tracing_kind_t kind, PyObject *object, int line, c
     }
     sandbox_string_t text = {(uint8_t *)detail, strlen(detail)};
     eryx_runtime_tracing_emit(kind, &filename, line > 0 ? (uint32_t)line : 0, &function, &text);
+    eryx_breaker_waited();
     return true;
 }
 
