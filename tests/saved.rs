@@ -1,6 +1,6 @@
 //! Variables saved by value: what comes back, and what is refused, by its name.
 
-use crate::support::{raised, run_in as run, sandbox, session, with};
+use crate::support::{raised, run_in as run, session, with};
 use eryx::{
     DynamicCallback, Error, Omission, PythonStateSnapshot, ResourceLimits, Sandbox, Session,
     SnapshotError, SnapshotOptions, State,
