@@ -2,15 +2,20 @@
 //! thread and on several.
 
 use crate::support::{
-    PROMISE, current_thread, exception, in_both_ways, in_time, stdout_of, timed_out, two_workers,
+    PROMISE, current_thread, exception, grows_by, in_both_ways, in_time, stdout_of, timed_out,
+    two_workers,
 };
-use eryx::{CallbackError, CallbackLimits, DynamicCallback, Error, ResourceLimits, Sandbox, State};
+use eryx::{
+    Bytes, CallbackError, CallbackLimits, CallbackReply, DynamicCallback, Error, ResourceLimits,
+    Sandbox, State, TraceOptions,
+};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-const LIMIT: Duration = Duration::from_mins(1);
+/// Far beyond what a busy machine takes for any of these.
+const LIMIT: Duration = Duration::from_mins(5);
 
 /// On both kinds of tokio runtime.
 fn on_both(work: impl AsyncFn()) {
@@ -44,7 +49,7 @@ fn case_36_a_million_calls() {
                 print(made, type(error).__name__, error.kind)";
     on_both(async || {
         let sandbox = sandbox(echo(), CallbackLimits::default());
-        prints(&sandbox, code, "1000 CallbackLimitError limit\n").await;
+        grows_by(96, prints(&sandbox, code, "1000 CallbackLimitError limit\n")).await;
         // The next run of a session has as many.
         let session = sandbox.session().await.unwrap();
         for _ in 0..2 {
@@ -74,7 +79,7 @@ fn case_37_ten_thousand_at_once() {
             }
         });
         let limits = CallbackLimits::default().with_calls(10_000);
-        prints(&sandbox(counted, limits), code, "10000\n").await;
+        grows_by(128, prints(&sandbox(counted, limits), code, "10000\n")).await;
         assert_eq!(seen.load(Ordering::SeqCst), 16);
     });
 }
@@ -194,7 +199,7 @@ print('as they were, or refused')
 ";
     on_both(async || {
         let sandbox = sandbox(echo(), CallbackLimits::default());
-        prints(&sandbox, code, "as they were, or refused\n").await;
+        grows_by(128, prints(&sandbox, code, "as they were, or refused\n")).await;
     });
 }
 
@@ -222,6 +227,72 @@ async fn arguments_can_be_as_large_as_the_host_lets_them() {
     (limits.argument_bytes, limits.reply_bytes) = (32 << 20, 32 << 20);
     let code = "value = 'x' * 25_000_000\nprint(await echo(value) == value)";
     prints(&sandbox(echo(), limits), code, "True\n").await;
+}
+
+#[tokio::test]
+async fn replies_that_are_too_large_are_refused() {
+    let mut limits = CallbackLimits::default();
+    limits.reply_bytes = 1000;
+    let large = DynamicCallback::new("large", |arguments| async move {
+        let length = usize::try_from(arguments.json["length"].as_u64().unwrap()).unwrap();
+        if arguments.json["bytes"] == json!(true) {
+            return Ok(CallbackReply::from(Bytes::from(vec![0; length])));
+        }
+        Ok(json!("x".repeat(length)).into())
+    });
+    let large = large.parameter("length", json!({}), true).parameter("bytes", json!({}), true);
+    // As JSON a text has two quotes.
+    let code = "
+print(len(await large(998, False)), len(await large(1000, True)))
+for length, in_bytes in (999, False), (1001, True):
+    try:
+        await large(length, in_bytes)
+    except CallbackError as error:
+        print(error.kind, error)
+";
+    let refused = "invalid-reply the reply of large has 1001 bytes; 1000 may be\n";
+    let expected = format!("998 1000\n{refused}{refused}");
+    prints(&sandbox(large, limits), code, &expected).await;
+}
+
+#[tokio::test]
+async fn operations_have_a_limit_of_their_own() {
+    let mut limits = ResourceLimits::default();
+    limits.operations = 4;
+    let sandbox = Sandbox::embedded().limits(limits).callback(never()).build().unwrap();
+    let code = "
+import asyncio
+tasks = [asyncio.create_task(never()) for _ in range(4)]
+await asyncio.sleep(0)
+try:
+    await never()
+except CallbackError as error:
+    print(error.kind, error)
+print([task.done() for task in tasks])
+tasks.pop().cancel()
+await asyncio.sleep(0.1)
+tasks.append(asyncio.create_task(never()))
+await asyncio.sleep(0)
+print([task.done() for task in tasks])
+";
+    let expected = "limit 4 operations are under way, the limit of a run\n\
+                    [False, False, False, False]\n[False, False, False, False]\n";
+    prints(&sandbox, code, expected).await;
+}
+
+/// What one call may bring to the host ends it before the host takes it.
+#[tokio::test]
+async fn a_call_that_brings_too_much_ends_the_run() {
+    let code = "print('before')\nexec(compile('0', 'x' * 20_000_000, 'exec'))";
+    let sandbox = sandbox(echo(), CallbackLimits::default());
+    let traced = async {
+        let run = sandbox.prepare(code).with_trace(TraceOptions::default()).run().await;
+        let Err(Error::Trap(stopped)) = run else { panic!("{run:?}") };
+        assert_eq!(stopped.output.stdout, "before\n");
+    };
+    // The guest has some copies of the name.
+    grows_by(160, traced).await;
+    assert_eq!(stdout_of(&sandbox, code).await, "before\n");
 }
 
 #[tokio::test]

@@ -150,6 +150,20 @@ print([name for name in globals() if not name.startswith("__")])
 }
 
 #[tokio::test]
+async fn help_shows_the_signature_and_the_description() {
+    let sandbox = Sandbox::embedded().callback(Weather).callback(echo()).build().unwrap();
+    let printed = stdout_of(&sandbox, "help(weather.forecast)\nhelp(echo)").await;
+    for expected in [
+        "async forecast(city: str, days: int = 3, unit: str | None = None)",
+        "How it will be.",
+        "async echo(value)",
+        "Says it again.",
+    ] {
+        assert!(printed.contains(expected), "{printed}");
+    }
+}
+
+#[tokio::test]
 async fn failures_have_classes_of_their_own() {
     let sandbox = Sandbox::embedded()
         .limits(limited(CallbackLimits::default().with_timeout(Duration::from_millis(50))))

@@ -1,7 +1,10 @@
 //! Every way in which a run can end, and being told while it goes on.
 
-use crate::support::{raised, sandbox};
-use eryx::{ChainLink, Error, OutputPolicy, OutputStream, ResourceLimits, Sandbox};
+use crate::support::{Ended, PROMISE, exception, in_time, raised, sandbox, timed_out};
+use eryx::{
+    ChainLink, Error, ExecuteBuilder, ExecutorBuilder, MinimalState, OutputPolicy, OutputStream,
+    Poison, PythonEngine, ResourceLimits, RuntimeSource, Sandbox, SandboxState,
+};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -168,20 +171,38 @@ async fn what_is_not_counted_is_not_told() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_runs_end_each_at_its_own_time() {
+    let mut late = Vec::new();
+    while late.len() < 3 {
+        late.push(fifty_runs().await);
+        if late.last().is_some_and(|latest| *latest <= PROMISE) {
+            return;
+        }
+    }
+    panic!("the latest ended {late:?} after its time");
+}
+
+/// How long after its time the latest of fifty has ended; none ends before.
+async fn fifty_runs() -> Duration {
     let runs: Vec<_> = (1..=50_u32)
         .map(|number| {
             let time = Duration::from_millis(u64::from(number) * 20);
             let code =
                 if number % 2 == 0 { "while True: pass" } else { "import time\ntime.sleep(60)" };
-            (time, sandbox().prepare(code).with_timeout(time).spawn())
+            let run = sandbox().prepare(code).with_timeout(time);
+            let timed = async move {
+                let start = Instant::now();
+                (run.run().await, start.elapsed())
+            };
+            (time, tokio::spawn(timed))
         })
         .collect();
+    let mut latest = Duration::ZERO;
     for (time, run) in runs {
-        let error = run.wait().await.unwrap_err();
-        let Error::Timeout(stopped) = &error else { panic!("{error}") };
-        assert_eq!(**stopped, time);
-        assert!(stopped.output.duration >= time, "{:?} of {time:?}", stopped.output.duration);
+        let (ended, took) = run.await.unwrap();
+        timed_out(ended, time);
+        latest = latest.max(took.saturating_sub(time));
     }
+    latest
 }
 
 #[tokio::test]
@@ -268,6 +289,13 @@ async fn an_interpreter_that_was_asked_to_end_goes_on() {
     assert_eq!(interpreter.state(), eryx::State::Ready);
     let output = interpreter.execute("x > 1", &options).await.unwrap();
     assert_eq!(output.result.unwrap().as_str(), "true");
+    // Who does not end by itself is ended, for good.
+    hurried.limits = hurried.limits.with_timeout(Duration::from_millis(300));
+    let stubborn = "while True:\n    try:\n        while True: x += 1\n    \
+                    except BaseException: print('no')";
+    let ended = interpreter.execute(stubborn, &hurried).await;
+    assert_eq!(timed_out(ended, Duration::from_millis(300)).stdout, "no\n");
+    assert_eq!(interpreter.state(), eryx::State::Poisoned(Poison::Limit));
 }
 
 #[tokio::test]
@@ -275,4 +303,110 @@ async fn a_soft_limit_after_the_hard_one_is_refused() {
     let limits = ResourceLimits::default().with_soft_timeout(Duration::from_secs(30));
     let run = sandbox().prepare("1").with_limits(limits).run().await;
     assert!(matches!(run, Err(Error::Config(_))), "{run:?}");
+}
+
+/// Runs this with a channel that is full and stays so, in the output's place or in the
+/// trace's.
+async fn unread(
+    code: &str,
+    limits: &ResourceLimits,
+    most: Duration,
+    listen: impl Fn(ExecuteBuilder<SandboxState>) -> ExecuteBuilder<SandboxState>,
+) -> Ended {
+    let attempt = async || listen(sandbox().prepare(code).with_limits(limits.clone())).run().await;
+    in_time(most + PROMISE, attempt).await
+}
+
+#[tokio::test]
+async fn a_listener_that_does_not_read_keeps_no_run_from_ending() {
+    let code = "def work():\n    while True: print('on')\nwork()";
+    let (output, _unread) = mpsc::channel(1);
+    let (events, _unread_events) = mpsc::channel(1);
+    let to_output = |run: ExecuteBuilder<SandboxState>| run.with_output_streaming(output.clone());
+    let to_events = |run: ExecuteBuilder<SandboxState>| run.with_tracing(events.clone());
+    let (soft, hard) = (Duration::from_millis(200), Duration::from_millis(400));
+    for listen in [&to_output as &dyn Fn(_) -> _, &to_events] {
+        let limits = ResourceLimits::default().with_soft_timeout(soft);
+        let exception = exception(unread(code, &limits, soft, listen).await);
+        assert_eq!(exception.type_name, "TimeoutError");
+        let limits = ResourceLimits::default().with_timeout(hard);
+        timed_out(unread(code, &limits, hard, listen).await, hard);
+        let limits = limits.with_soft_timeout(soft);
+        let stubborn = "while True:\n    try:\n        while True: print('on')\n    \
+                        except TimeoutError: pass";
+        timed_out(unread(stubborn, &limits, hard, listen).await, hard);
+    }
+}
+
+/// What a listener had no room for when the program was asked to end comes in its
+/// place.
+#[tokio::test]
+async fn a_slow_listener_hears_everything_in_order() {
+    let limits = ResourceLimits::default().with_soft_timeout(Duration::from_millis(100));
+    let code = "try:\n    for n in range(10**9): print(n)\nfinally:\n    print('end')";
+    let (sender, mut listener) = mpsc::channel(1);
+    let run = sandbox().prepare(code).with_limits(limits).with_output_streaming(sender).spawn();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let mut heard = String::new();
+    while let Some(chunk) = listener.recv().await {
+        heard.push_str(std::str::from_utf8(&chunk.bytes).unwrap());
+    }
+    let exception = exception(run.wait().await);
+    assert_eq!(exception.type_name, "TimeoutError");
+    assert_eq!(heard, exception.output.stdout.as_str());
+    assert!(heard.starts_with("0\n1\n") && heard.ends_with("end\n"), "{heard}");
+}
+
+/// Set in the process that has no other engine than its own.
+#[cfg(target_os = "linux")]
+const ALONE: &str = "ERYX_TEST_ALONE";
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_engine_has_one_clock_and_fuel_another_engine_when_it_is_asked_for() {
+    if std::env::var_os(ALONE).is_some() {
+        return crate::support::two_workers().block_on(count_clocks());
+    }
+    let name = "ends::an_engine_has_one_clock_and_fuel_another_engine_when_it_is_asked_for";
+    let program = std::env::current_exe().unwrap();
+    let told = std::process::Command::new(program).args(["--exact", name]).env(ALONE, "").output();
+    let told = told.unwrap();
+    assert!(told.status.success(), "{told:?}");
+}
+
+#[cfg(target_os = "linux")]
+async fn count_clocks() {
+    let clocks = || {
+        let threads = std::fs::read_dir("/proc/self/task").unwrap();
+        let name = |thread: std::io::Result<std::fs::DirEntry>| {
+            // One may have ended meanwhile.
+            std::fs::read_to_string(thread.unwrap().path().join("comm")).unwrap_or_default()
+        };
+        threads.map(name).filter(|name| name == "eryx-ticker\n").count()
+    };
+    let runtime = crate::support::repository().join("target/runtime/runtime.wasm");
+    let executor = ExecutorBuilder::new(RuntimeSource::from_file(runtime).unwrap())
+        .engine(PythonEngine::with_instances(5).unwrap())
+        .build(MinimalState::new)
+        .unwrap();
+    let several = async |fuel: bool| {
+        let run = || {
+            let run = executor.execute("import time\ntime.sleep(0.1)");
+            // Compiling may take long.
+            let run = run.with_limits(ResourceLimits::default().without_timeout());
+            Box::pin(if fuel { run.with_fuel_limit(u64::MAX).run() } else { run.run() })
+        };
+        let (one, two, three) = tokio::join!(run(), run(), run());
+        for ended in [one, two, three] {
+            ended.unwrap();
+        }
+    };
+    assert_eq!(clocks(), 1);
+    several(false).await;
+    assert_eq!(clocks(), 1);
+    several(true).await;
+    assert_eq!(clocks(), 2);
+    several(true).await;
+    several(false).await;
+    assert_eq!(clocks(), 2);
 }

@@ -87,6 +87,8 @@ const LIMITS: &[(&str, Set)] = &[
     ("argument_bytes", |limits, most| limits.callbacks.argument_bytes = size(most)),
     ("reply_bytes", |limits, most| limits.callbacks.reply_bytes = size(most)),
     ("depth", |limits, most| limits.callbacks.depth = size(most)),
+    ("values", |limits, most| limits.callbacks.values = size(most)),
+    ("restore_timeout", |limits, most| limits.restore_timeout = Some(time(most))),
 ];
 
 fn time(most: bool) -> Duration {
@@ -119,8 +121,8 @@ async fn case_63_all_limits_at_their_ends() {
     for most in [false, true] {
         let mut limits = ResourceLimits::default();
         for (name, set) in LIMITS {
-            // These two leave nothing to see of the others.
-            if most || !["timeout", "memory_bytes"].contains(name) {
+            // These leave nothing to see of the others.
+            if most || !["timeout", "memory_bytes", "restore_timeout"].contains(name) {
                 set(&mut limits, most);
             }
         }

@@ -5,7 +5,7 @@ use crate::network::run;
 use crate::peers::Stream;
 use crate::peers::{Authority, Here, Server, echo, network, sandbox_with, self_signed, trusting};
 #[cfg(target_os = "linux")]
-use crate::threats::grows_by;
+use crate::support::grows_by;
 use eryx::{NetConfig, NetLimits, Sandbox, Session};
 use std::io::Read;
 use std::time::Duration;

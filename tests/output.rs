@@ -1,6 +1,6 @@
 //! What was printed is with the host whenever and however a program is stopped.
 
-use crate::support::{current_thread, run, sandbox, stdout, times_out, with};
+use crate::support::{current_thread, grows_by, run, sandbox, stdout, times_out, with};
 use eryx::{Error, ExecutionOutput, OutputPolicy, ResourceLimits};
 use proptest::prelude::*;
 use std::time::Duration;
@@ -182,4 +182,25 @@ proptest! {
             prop_assert_eq!((text.len(), truncated), (size.min(limit), size > limit));
         }
     }
+}
+
+#[tokio::test]
+async fn what_is_streamed_takes_no_memory() {
+    let code = "import sys\nline = ('x' * 999 + '\\n') * 1000\n\
+                for _ in range(100):\n    sys.stdout.write(line)";
+    let streamed = async {
+        let (sender, mut listener) = mpsc::channel(1);
+        let run = sandbox().prepare(code).with_output_streaming(sender).spawn();
+        let mut bytes = 0;
+        while let Some(chunk) = listener.recv().await {
+            bytes += chunk.bytes.len();
+            if bytes % 10_000_000 == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+        assert_eq!(bytes, 100_000_000);
+        assert!(run.wait().await.unwrap().truncated.stdout);
+    };
+    // Of 100 MB.
+    grows_by(40, streamed).await;
 }

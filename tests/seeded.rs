@@ -3,9 +3,9 @@
 
 use crate::support::{PROMISE, in_time, repository, run_in, sandbox};
 use eryx::{
-    CopyOptions, DynamicCallback, Error, ExecutionOutput, ExecutorBuilder, MinimalState,
+    Callbacks, CopyOptions, DynamicCallback, Error, ExecutionOutput, ExecutorBuilder, MinimalState,
     PythonEngine, PythonExecutor, PythonImageSnapshot, ResourceLimits, RunOptions, RuntimeSource,
-    RuntimeView, Sandbox, Seed, Session, State, TraceKind, TraceOptions,
+    RuntimeView, Sandbox, Seed, Session, SessionExecutor, State, TraceKind, TraceOptions,
 };
 use std::process::Command;
 use std::time::Duration;
@@ -101,21 +101,82 @@ async fn no_time_passes_in_a_call() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn calls_that_are_refused_are_the_same_each_time() {
-    // Whether the second call has ended before the first is up to chance.
+async fn calls_that_were_given_up_are_in_nobodys_way() {
+    /// Takes its time to end.
+    struct Slow;
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    let held = DynamicCallback::new("held", |_| {
+        let slow = Slow;
+        async move {
+            std::future::pending::<()>().await;
+            drop(slow);
+            Ok(serde_json::Value::Null)
+        }
+    });
     let mut limits = ResourceLimits::default();
     limits.operations = 2;
-    let sandbox = Sandbox::embedded().callback(roll()).limits(limits).build().unwrap();
-    let code = "import asyncio\nfrom itertools import count\nasync def two(n):\n    \
-                first, second = asyncio.create_task(roll(n)), asyncio.create_task(roll(7))\n    \
-                await first\n    try:\n        return [await roll(0), await second]\n    \
-                except CallbackError as error:\n        return error.kind\n\
-                print([await two(n) for n in range(8)])";
+    let sandbox = Sandbox::embedded().callback(held).callback(roll()).limits(limits);
+    let sandbox = sandbox.build().unwrap();
+    // Whether they have ended is up to chance; that the program has given them up is not.
+    let code = "for _ in range(10):\n    one, two, three = held(), held(), held()\n    \
+                one.send(None), two.send(None)\n    try:\n        three.send(None)\n    \
+                except CallbackError as error:\n        print(error.kind, end=' ')\n    \
+                one.close(), two.close()\nprint(await roll(0))";
+    let run = sandbox.prepare(code).with_seed(1).run().await.unwrap();
+    assert_eq!(run.stdout, format!("{}0\n", "limit ".repeat(10)));
+}
+
+const FILES: &str = "
+import io, os, tarfile, time, zipfile
+os.makedirs('/tmp/folder/below')
+with open('/tmp/a', 'w') as file:
+    file.write('text')
+time.sleep(2)
+os.rename('/tmp/a', '/tmp/folder/b')
+open('/tmp/folder/c', 'w').close()
+os.utime('/tmp/folder/c')
+print(os.stat('/tmp/folder/c').st_mtime - os.stat('/tmp/folder/b').st_mtime)
+for path in '/', '/tmp', '/tmp/folder', '/tmp/folder/b', '/tmp/folder/c', '/home/user', '/data':
+    print(path, os.stat(path), os.stat(path).st_mtime_ns, os.stat(path).st_ctime_ns)
+os.chdir('/tmp/folder')
+zipped, tarred = io.BytesIO(), io.BytesIO()
+with zipfile.ZipFile(zipped, 'w') as archive:
+    archive.write('b')
+    archive.writestr('d', 'text')
+with tarfile.open(fileobj=tarred, mode='w') as archive:
+    archive.add('.')
+print(zipped.getvalue().hex(), tarred.getvalue().hex())
+";
+
+#[tokio::test]
+async fn files_have_the_times_of_the_run() {
     let mut seen = Vec::new();
-    for _ in 0..5 {
-        seen.push(sandbox.prepare(code).with_seed(1).run().await.unwrap().stdout);
+    for _ in 0..2 {
+        let sandbox = sandbox();
+        seen.push(sandbox.prepare(FILES).with_seed(1).run().await.unwrap().stdout.into_string());
+        let mut options = RunOptions::default();
+        options.seed = Some(Seed(1));
+        let session = SessionExecutor::with_options(sandbox.executor().clone(), options);
+        let mut session = session.await.unwrap();
+        let output = session.execute(FILES).run().await.unwrap();
+        // Files that outlive an interpreter go by the clock of the next.
+        seen.push(output.stdout.into_string());
+        session.reset(&Callbacks::default()).await.unwrap();
+        let code = "import os\nopen('/tmp/n', 'w').close()\nprint(os.stat('/tmp/n').st_mtime_ns)";
+        let time = session.execute(code).run().await.unwrap().stdout.into_string();
+        assert!(time.starts_with("15778368"), "{time}");
     }
-    assert!(seen.iter().all(|one| *one == seen[0]), "{seen:?}");
+    assert!(seen[0].starts_with("2.0"), "{}", seen[0]);
+    assert!(seen[0].contains("st_mtime=15778368"), "{}", seen[0]);
+    assert_eq!(seen[0], seen[1]);
+    assert_eq!(seen[..2], seen[2..]);
+    // Without a seed they have the host's.
+    let plain = sandbox().execute("import os\nprint(os.stat('/tmp').st_mtime)").await.unwrap();
+    assert!(plain.stdout.trim().parse::<f64>().unwrap() > 1.7e9, "{plain:?}");
 }
 
 #[tokio::test]

@@ -386,6 +386,15 @@ async fn case_41_a_call_that_is_pending_ends_with_the_run() {
         assert!(matches!(run.await, Err(Error::Timeout(_))));
         assert_eq!(alive.load(Ordering::SeqCst), 0);
     }
+    for _ in 0..20 {
+        let run = sandbox.execute_cancellable("await wait()");
+        while alive.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        run.cancel();
+        assert!(matches!(run.wait().await, Err(Error::Cancelled(_))));
+        assert_eq!(alive.load(Ordering::SeqCst), 0);
+    }
     let code = "import asyncio\ntask = asyncio.create_task(wait())\nawait asyncio.sleep(0)";
     sandbox.execute(code).await.unwrap();
     assert_eq!(alive.load(Ordering::SeqCst), 0);

@@ -3,6 +3,7 @@
 use eryx::{Error, ExecutionOutput, PythonException, ResourceLimits, Sandbox, Session, State};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
@@ -143,6 +144,21 @@ pub(crate) async fn in_both_ways(
     assert_eq!(session.execute("print(1 + 1)").await.unwrap().stdout, "2\n", "after {code}");
 }
 
+/// Checks, where the kernel tells, that the host has grown by no more than its guests
+/// and so many MiB.
+pub(crate) fn grows_by<'a>(
+    most: u64,
+    work: impl Future<Output = ()> + 'a,
+) -> Pin<Box<dyn Future<Output = ()> + 'a>> {
+    #[cfg(target_os = "linux")]
+    return Box::pin(process::grows_by(most, Box::pin(work)));
+    #[cfg(not(target_os = "linux"))]
+    return Box::pin(async move {
+        let _ = most;
+        work.await;
+    });
+}
+
 pub(crate) fn current_thread() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
@@ -214,7 +230,25 @@ impl tracing::Subscriber for Captured {
 /// What the kernel says of this process.
 #[cfg(target_os = "linux")]
 pub(crate) mod process {
+    use super::{in_both_ways, sandbox};
     use std::fs;
+    use std::time::Duration;
+
+    pub(super) async fn grows_by(most: u64, work: impl Future<Output = ()>) {
+        // What the first runs need once is not theirs.
+        let (long, code) = (Duration::from_secs(10), "x = bytearray(10**7)");
+        for _ in 0..2 {
+            in_both_ways(&sandbox(), long, code, |ended, _| drop(ended)).await;
+        }
+        let before = memory_kib();
+        peak_kib();
+        let base = peak_kib();
+        work.await;
+        let peak = peak_kib().saturating_sub(base) >> 10;
+        assert!(peak <= most, "grown by {peak} MiB");
+        let kept = memory_kib().saturating_sub(before) >> 10;
+        assert!(kept <= 64, "{kept} MiB are not given back");
+    }
 
     /// Its memory, of what is mapped more than once its part: PSS. Without files,
     /// as programs that run beside this one share those, and change the part.

@@ -4,6 +4,7 @@ use crate::support::sandbox;
 use eryx::{
     DynamicCallback, ExecutionOutput, Sandbox, TraceEvent, TraceKind, TraceOptions, chrome_trace,
 };
+use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -91,13 +92,86 @@ async fn awaits_suspend_and_resume() {
     assert!(duration >= Duration::from_millis(30), "{duration:?}");
 
     let file = chrome_trace(&output.trace);
-    let phases: Vec<_> = file["traceEvents"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| one["ph"].as_str().unwrap())
-        .collect();
-    assert_eq!(phases, ["M", "B", "B", "b", "E", "E", "B", "B", "e", "E", "E"]);
+    let entries = file["traceEvents"].as_array().unwrap();
+    let name_and_phase =
+        |one: &Value| format!("{} {}", one["ph"].as_str().unwrap(), one["name"].as_str().unwrap());
+    let shown: Vec<_> = entries.iter().map(name_and_phase).collect();
+    assert_eq!(
+        shown,
+        [
+            "M thread_name",
+            "B <module>",
+            "B f",
+            "b fetch",
+            "E f",
+            "E <module>",
+            "B <module>",
+            "B f",
+            "e fetch",
+            "E f",
+            "E <module>",
+        ]
+    );
+    for (entry, event) in entries[1..].iter().zip(&output.trace) {
+        let microseconds = entry["ts"].as_f64().unwrap();
+        assert!((microseconds - event.time.as_secs_f64() * 1e6).abs() < 1.0, "{entry} {event:?}");
+    }
+    let [started, ended] = [&entries[3], &entries[8]];
+    assert_eq!((&started["id"], &ended["id"]), (&json!(1), &json!(1)));
+    assert!(entries[1].get("id").is_none());
+    assert_eq!(ended["args"]["failed"], json!(false));
+    assert!(ended["args"]["milliseconds"].as_f64().unwrap() >= 30.0, "{ended}");
+    assert_eq!(entries[2]["args"], json!({ "file": "main.py", "line": 1 }));
+}
+
+/// All that is told at least once if it is asked for.
+const OF_EACH_KIND: &str = "async def f():\n    try:\n        {}[1]\n    except KeyError:\n        await fetch()\nawait f()";
+
+type LeaveOut = fn(&mut TraceOptions);
+
+#[tokio::test]
+async fn each_kind_can_be_left_out() {
+    let fetch = DynamicCallback::new("fetch", |_| async { Ok(json!(1)) });
+    let sandbox = Sandbox::embedded().callback(fetch).build().unwrap();
+    let kinds: [(&str, LeaveOut); 4] = [
+        ("lines", |options| options.lines = false),
+        ("calls", |options| options.calls = false),
+        ("exceptions", |options| options.exceptions = false),
+        ("callbacks", |options| options.callbacks = false),
+    ];
+    let kind_of = |event: &TraceEvent| match event.kind {
+        TraceKind::Line => "lines",
+        TraceKind::Exception => "exceptions",
+        TraceKind::CallbackStart { .. } | TraceKind::CallbackEnd { .. } => "callbacks",
+        _ => "calls",
+    };
+    for (left_out, leave_out) in kinds {
+        let mut options = TraceOptions::default();
+        leave_out(&mut options);
+        let output = traced(&sandbox, OF_EACH_KIND, options).await;
+        for (kind, _) in kinds {
+            let is_told = output.trace.iter().any(|event| kind_of(event) == kind);
+            assert_eq!(is_told, kind != left_out, "{kind} without {left_out}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_up_has_an_end() {
+    let never = DynamicCallback::new("never", |_| {
+        std::future::pending::<Result<Value, eryx::CallbackError>>()
+    });
+    let sandbox = Sandbox::embedded().callback(never).build().unwrap();
+    let code = "import asyncio\ntry:\n    await asyncio.wait_for(never(), 0.05)\n\
+                except TimeoutError:\n    pass";
+    let mut options = TraceOptions::default().with_lines(false);
+    (options.calls, options.exceptions) = (false, false);
+    let output = traced(&sandbox, code, options).await;
+    assert_eq!(list(&output), ["callback never", "answer never"]);
+    let TraceKind::CallbackEnd { call: 1, duration, failed: true } = output.trace[1].kind else {
+        panic!("{:?}", output.trace[1]);
+    };
+    assert!(duration >= Duration::from_millis(40), "{duration:?}");
 }
 
 #[tokio::test]

@@ -50,10 +50,22 @@ pub(crate) fn tell(ended: &Ended, json: bool) -> ExitCode {
     } else {
         print_end(ended, error)
     };
-    match told {
-        Ok(()) => ExitCode::from(status),
-        Err(error) => unwritten(&error).into(),
+    if let Err(error) = told.and_then(|()| tell_of_trace(output)) {
+        return unwritten(&error).into();
     }
+    match &ended.untraced {
+        Some(message) => complain(Exit::NoOutput, message).into(),
+        None => ExitCode::from(status),
+    }
+}
+
+/// Says so if the trace is not all that the program did.
+fn tell_of_trace(output: &ExecutionOutput) -> io::Result<()> {
+    if output.truncated.trace {
+        let kept = output.trace.len();
+        return say(format!("the trace was cut: it has the first {kept} events"));
+    }
+    Ok(())
 }
 
 /// Whoever read our output has enough, as with `| head`: that is quiet.

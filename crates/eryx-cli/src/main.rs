@@ -14,6 +14,7 @@ mod run;
 mod say;
 mod secret;
 mod source;
+mod trace;
 mod values;
 
 use clap::{Parser, Subcommand};

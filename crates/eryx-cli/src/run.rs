@@ -6,10 +6,12 @@ use crate::network::NetworkOptions;
 use crate::notice::show_compiling;
 use crate::say::Refusal;
 use crate::source::Source;
+use crate::trace::TraceFile;
 use clap::Args;
 use eryx::{Sandbox, SandboxBuilder, VolumeMount};
 use std::env;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Run a Python program in the sandbox.
@@ -38,6 +40,12 @@ pub(crate) struct Run {
     /// Print one JSON object with output, result and statistics, at the end.
     #[arg(long)]
     json: bool,
+
+    /// Write what the program did to FILE: functions, exceptions and their times, as a
+    /// trace that Chrome, Perfetto and Speedscope show. Makes it slower; what comes
+    /// after 100,000 events is left out.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
 
     /// Show a directory or file of this machine to the program; `:ro` at the end
     /// for reading only. Can be given several times.
@@ -127,7 +135,8 @@ impl Run {
             .fold(sandbox, |sandbox, (name, value)| sandbox.env(name, value))
             .build()
             .map_err(|error| Refusal::new(exit_of(&error), chain(&error)))?;
-        Ok(Job { sandbox, source, code, limits, streamed: !self.json })
+        let trace = self.trace.map(TraceFile::create).transpose()?;
+        Ok(Job { sandbox, source, code, limits, streamed: !self.json, trace })
     }
 }
 

@@ -99,6 +99,41 @@ fn limits_have_statuses_of_their_own() {
 }
 
 #[test]
+fn what_the_program_did_is_written_to_a_file() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("trace.json");
+    let path = path.to_str().unwrap();
+    let raises = "def work(): raise ValueError('x')\nwork()";
+    let spins = "def work(): 1\nwork()\nwhile 1: pass";
+    for (arguments, code, status) in
+        [(&["--json"][..], raises, 1), (&[], raises, 1), (&["--timeout", "0.5"], spins, 124)]
+    {
+        let output = eryx(&[&["run", "--trace", path], arguments, &["-c", code]].concat());
+        assert_eq!(output.status.code(), Some(status), "{output:?}");
+        let trace: serde_json::Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        let events = trace["traceEvents"].as_array().unwrap();
+        let began = |event: &&serde_json::Value| event["ph"] == "B" && event["name"] == "work";
+        assert_eq!(events.iter().filter(began).count(), 1, "{trace}");
+        assert!(events.iter().all(|event| event["ph"] == "M" || event["ts"].as_f64().is_some()));
+    }
+    let output = eryx(&["run", "--trace", path, "-c", "for _ in range(60_000): (lambda: 1)()"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(text(&output.stderr).contains("the first 100000 events"), "{output:?}");
+}
+
+#[test]
+fn a_trace_that_cannot_be_written() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().to_str().unwrap();
+    fails(&["run", "--trace", path, "-c", "print(1)"], 74, "cannot write");
+    if cfg!(target_os = "linux") {
+        let output = eryx(&["run", "--trace", "/dev/full", "-c", "print(1)"]);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(74), "1\n"));
+        assert!(text(&output.stderr).contains("cannot write /dev/full"), "{output:?}");
+    }
+}
+
+#[test]
 fn sources_that_cannot_be_run() {
     let folder = TempDir::new().unwrap();
     fails(&["run", "/no/such/file.py"], 66, "cannot read /no/such/file.py");

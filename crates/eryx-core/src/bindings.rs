@@ -5,6 +5,7 @@ wasmtime::component::bindgen!({
     world: "sandbox",
     imports: {
         "eryx:runtime/waiting.wait": async | trappable,
+        "eryx:runtime/waiting.cancel": async | trappable,
         "eryx:runtime/callbacks.start": async | trappable,
         "eryx:runtime/callbacks.take": async | trappable,
         "eryx:runtime/tracing.emit": async | trappable,

@@ -68,6 +68,13 @@ impl Clock {
         }
     }
 
+    /// Shows the time, if it is not the host's, without advancing it.
+    pub(crate) fn of_interpreter(&self) -> Option<impl Fn() -> SystemTime + Send + Sync + use<>> {
+        let Self::Virtual { now, .. } = self else { return None };
+        let now = Arc::clone(now);
+        Some(move || UNIX_EPOCH + virtual_time(now.load(Ordering::Relaxed)))
+    }
+
     /// Nanoseconds since 1970.
     pub(crate) fn since_1970(&self) -> u64 {
         let time = match self {

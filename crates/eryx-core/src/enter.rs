@@ -62,6 +62,7 @@ pub(crate) async fn execute<T: RuntimeView>(
     .await?;
     let limits = &options.limits;
     let body = interpreter.body()?;
+    body.runtime().catch_up().await;
     let fuel = limits.fuel.map(|limit| {
         let left = body.store.get_fuel().unwrap_or_default();
         limit.saturating_sub(left)

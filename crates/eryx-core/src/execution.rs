@@ -40,7 +40,9 @@ impl Execution {
         !self.task.is_finished()
     }
 
-    /// Waits for the end. When this returns nothing of the run goes on.
+    /// Waits for the end. When this returns nothing of the run goes on, with one
+    /// exception: a callback that blocks its thread cannot be stopped, and is waited
+    /// for no longer than 100 ms.
     ///
     /// # Errors
     /// As [`ExecuteBuilder::run`]; [`Error::Cancelled`] if it was cancelled

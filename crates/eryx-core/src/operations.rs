@@ -27,6 +27,8 @@ pub(crate) struct Operations {
     running: HashMap<u32, AbortHandle>,
     last: u32,
     limit: usize,
+    /// Whether chance may have no part in what the guest is told.
+    in_order: bool,
     /// Those that have finished and of which the guest was not told yet.
     finished: BTreeSet<u32>,
 }
@@ -36,8 +38,9 @@ impl Operations {
         Self { limit, ..Self::default() }
     }
 
-    pub(crate) fn set_limit(&mut self, limit: usize) {
-        self.limit = limit;
+    /// A run begins.
+    pub(crate) fn begin(&mut self, limit: usize, in_order: bool) {
+        (self.limit, self.in_order) = (limit, in_order);
     }
 
     /// Starts work as a task of its own, so that one that blocks its thread does
@@ -47,7 +50,8 @@ impl Operations {
         work: impl Future<Output = ()> + Send + 'static,
     ) -> Result<u32, TooManyOperations> {
         self.reap();
-        if self.tasks.len() >= self.limit {
+        let told_late = if self.in_order { self.known() } else { 0 };
+        if self.tasks.len().max(told_late) >= self.limit {
             return Err(TooManyOperations { limit: self.limit });
         }
         self.last = self.last.wrapping_add(1);
@@ -56,6 +60,24 @@ impl Operations {
         let work = AssertUnwindSafe(work).catch_unwind().map(move |_| number);
         self.running.insert(number, self.tasks.spawn(work));
         Ok(number)
+    }
+
+    /// How many the guest believes to be under way: when they end is up to chance,
+    /// when it is told is not.
+    fn known(&self) -> usize {
+        self.running.len() + self.finished.len()
+    }
+
+    /// Where chance may have no part: has those end that were given up and are in the
+    /// way of one more.
+    pub(crate) async fn make_room(&mut self) {
+        while self.in_order
+            && self.known() < self.limit
+            && self.tasks.len() >= self.limit
+            && let Some(ended) = self.tasks.join_next().await
+        {
+            self.note(ended.ok());
+        }
     }
 
     /// Drops an operation.
@@ -77,8 +99,10 @@ impl Operations {
         let _ = tokio::time::timeout(GRACE, all).await;
     }
 
-    /// Waits a little for operations to end until there is what is waited for.
+    /// Waits for operations to end until there is what is waited for: a little, unless
+    /// chance may have no part in whether that is enough.
     pub(crate) async fn until(&mut self, is_so: impl Fn() -> bool) {
+        let in_order = self.in_order;
         let wait = async {
             while !is_so()
                 && let Some(ended) = self.tasks.join_next().await
@@ -86,7 +110,11 @@ impl Operations {
                 self.note(ended.ok());
             }
         };
-        let _ = tokio::time::timeout(GRACE, wait).await;
+        if in_order {
+            wait.await;
+        } else {
+            let _ = tokio::time::timeout(GRACE, wait).await;
+        }
     }
 
     /// The operations that have finished since the last call, waiting for the
@@ -145,5 +173,38 @@ impl Operations {
     fn note(&mut self, ended: Option<u32>) -> bool {
         let Some(number) = ended else { return false };
         self.running.remove(&number).is_some() && self.finished.insert(number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    /// Those that have ended, of which the guest does not know, are in the way of
+    /// others or not: by chance, unless they always are.
+    #[tokio::test]
+    async fn what_has_ended_counts_until_it_is_told_where_chance_has_no_part() {
+        for in_order in [false, true] {
+            let mut operations = Operations::new(2);
+            operations.begin(2, in_order);
+            for _ in 0..2 {
+                operations.submit(async {}).unwrap();
+            }
+            while operations
+                .tasks
+                .try_join_next()
+                .map(|ended| operations.note(ended.ok()))
+                .is_some()
+                || !operations.tasks.is_empty()
+            {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(operations.submit(async {}).is_err(), in_order);
+            let told = operations.wait_in_order(&AtomicU64::new(0), Duration::ZERO).await;
+            assert_eq!(told, [1]);
+            operations.submit(async {}).unwrap();
+        }
     }
 }

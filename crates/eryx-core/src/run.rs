@@ -166,7 +166,8 @@ impl<T: RuntimeView> ExecuteBuilder<T> {
     /// Sends what is printed to `listener` too, as it is printed and in that
     /// order across both streams. A full channel makes the program wait; one
     /// that was closed is as none. Everything is sent, also what is past the
-    /// limit of what is kept.
+    /// limit of what is kept; but what there is still no room for 50 ms after a run
+    /// was stopped, the listener does not get.
     pub fn with_output_streaming(mut self, listener: mpsc::Sender<OutputRequest>) -> Self {
         self.options.output = Some(listener);
         self
@@ -185,7 +186,8 @@ impl<T: RuntimeView> ExecuteBuilder<T> {
     }
 
     /// Sends what the program does to `listener`, as it does it. A full channel
-    /// makes the program wait. Unless [`with_trace`](Self::with_trace) says what
+    /// makes the program wait; if it still is full 50 ms after the program was asked to
+    /// end ([soft limit](ResourceLimits::soft_timeout)), it is closed. Unless [`with_trace`](Self::with_trace) says what
     /// else, everything is told and nothing kept.
     pub fn with_tracing(mut self, listener: mpsc::Sender<TraceRequest>) -> Self {
         self.options.trace.get_or_insert_with(|| TraceOptions::default().with_kept(0));

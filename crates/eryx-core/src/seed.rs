@@ -6,8 +6,17 @@ use std::fmt;
 /// and the same limits print the same, are traced alike and use the same fuel, on
 /// every machine. Their clock starts in 2020, advances a microsecond at each look and
 /// by what the program sleeps, and goes on from run to run of an interpreter that
-/// lasts, and where that is copied. Limits in wall time still are the host's: a run that reaches one ends
-/// wherever it is then.
+/// lasts, and where that is copied. The times of its own files are by that clock, too.
+///
+/// What is not the run's own is not made the same:
+/// - Files that were mounted: those of a storage that others may have, too, have their
+///   times from the host's clock, those of a volume from its file system.
+/// - What the network answers.
+/// - Limits in wall time, and the stack's, which is counted in bytes of the machine's
+///   own: a run that reaches one ends wherever it is then.
+/// - The sign and the payload of a NaN that comes out of arithmetic are the
+///   processor's. It is `nan` wherever it is printed; `math.copysign` and
+///   `struct.pack` show them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seed(pub u64);
 

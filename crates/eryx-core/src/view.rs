@@ -7,15 +7,14 @@ use crate::operations::{Operations, TooManyOperations};
 use crate::output::{ExecutionOutput, Truncated};
 use crate::run::RunOptions;
 use crate::seed::Seed;
-use crate::stream::{OutputRequest, OutputStream};
+use crate::stream::{Outlet, OutputRequest, OutputStream};
 use crate::trace::{TraceKind, Tracer};
 use crate::{
     CallbackError, OutputPolicy, OutputText, PythonExecutor, ResourceLimits, SnapshotError,
 };
 use bytes::Bytes;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
+use std::time::{Duration, Instant, SystemTime};
 use wasmtime_wasi::{WasiCtxBuilder, WasiView};
 
 /// What a store's data must lend so that Python can run in it.
@@ -84,6 +83,12 @@ pub trait RuntimeView: WasiView + Send + 'static {
     }
 }
 
+/// One chunk of output may wait for its listener when the program is asked to end.
+const MOST_CHUNKS: usize = 1;
+
+/// How long listeners have for what waits when the run is over, or is to be.
+const LAST_CHANCE: Duration = Duration::from_millis(50);
+
 fn no_files() -> SnapshotError {
     SnapshotError::Files("the session's store has no files of its own".to_owned())
 }
@@ -98,13 +103,15 @@ pub struct RuntimeCtx {
     stdout: OutputBudget,
     stderr: OutputBudget,
     policy: OutputPolicy,
-    streaming: Option<mpsc::Sender<OutputRequest>>,
+    streaming: Outlet<OutputRequest>,
     pub(crate) memory: MemoryTracker,
     operations: Operations,
     calls: Calls,
     /// When the program is asked to end, until it was.
     stop_at: Option<Instant>,
     asked_to_stop: bool,
+    /// Until when who listens to the trace may keep the program waiting.
+    trace_until: Option<Instant>,
     tracer: Option<Tracer>,
     chance: Option<Chance>,
     clock: Clock,
@@ -117,12 +124,13 @@ impl RuntimeCtx {
             stdout: OutputBudget::new(limits.stdout_bytes),
             stderr: OutputBudget::new(limits.stderr_bytes),
             policy: limits.output_policy,
-            streaming: None,
+            streaming: Outlet::default(),
             memory: MemoryTracker::new(limits.memory_bytes),
             operations: Operations::new(limits.operations),
             calls: Calls::default(),
             stop_at: None,
             asked_to_stop: false,
+            trace_until: None,
             tracer: None,
             chance: seed.map(Chance::of),
             clock: if seed.is_some() { Clock::of_its_own() } else { Clock::real() },
@@ -136,14 +144,15 @@ impl RuntimeCtx {
         self.stdout = OutputBudget::new(limits.stdout_bytes);
         self.stderr = OutputBudget::new(limits.stderr_bytes);
         self.policy = limits.output_policy;
-        self.streaming.clone_from(&options.output);
+        self.streaming = Outlet::lossless(options.output.clone(), MOST_CHUNKS);
         self.memory.begin(limits.memory_bytes);
-        self.operations.set_limit(limits.operations);
+        self.operations.begin(limits.operations, self.chance.is_some());
         let traced = options.trace.as_ref().is_some_and(|trace| trace.callbacks);
         self.calls.begin(options.callbacks.clone(), limits.callbacks.clone(), traced);
         self.calls.set_in_order(self.chance.is_some());
         self.asked_to_stop = false;
         self.stop_at = limits.soft_timeout.and_then(|timeout| started.checked_add(timeout));
+        self.trace_until = self.stop_at;
         self.clock.begin(started);
         self.tracer = options.trace.as_ref().map(|trace| {
             Tracer::new(trace.clone(), options.trace_listener.clone(), self.clock.clone())
@@ -194,6 +203,12 @@ impl RuntimeCtx {
         }
     }
 
+    /// Shows the time of an interpreter that has its own, by a seed: the times of its
+    /// files, say, are to follow from it. To look at it here does not advance it.
+    pub fn virtual_clock(&self) -> Option<impl Fn() -> SystemTime + Send + Sync + use<>> {
+        self.clock.of_interpreter()
+    }
+
     /// The memory the interpreter uses.
     pub fn memory(&self) -> &MemoryTracker {
         &self.memory
@@ -226,7 +241,10 @@ impl RuntimeCtx {
     /// Whether it is time for the program to end by itself; yes once.
     pub(crate) fn stop_requested(&mut self) -> bool {
         let asks = self.stop_at.take_if(|stop| Instant::now() >= *stop).is_some();
-        self.asked_to_stop |= asks;
+        if asks {
+            self.asked_to_stop = true;
+            self.trace_until = Instant::now().checked_add(LAST_CHANCE);
+        }
         asks
     }
 
@@ -235,9 +253,10 @@ impl RuntimeCtx {
         self.asked_to_stop
     }
 
-    pub(crate) fn cancel(&mut self, operation: u32) {
+    pub(crate) async fn cancel(&mut self, operation: u32) {
         self.operations.cancel(operation);
         self.calls.cancel(operation);
+        self.trace_calls().await;
     }
 
     pub(crate) async fn call(
@@ -260,7 +279,7 @@ impl RuntimeCtx {
     async fn trace_calls(&mut self) {
         if let Some(tracer) = &mut self.tracer {
             for (kind, name) in self.calls.log() {
-                tracer.tell(kind, "", 0, &name, "").await;
+                tracer.tell(kind, "", 0, &name, "", self.trace_until).await;
             }
         }
     }
@@ -274,12 +293,12 @@ impl RuntimeCtx {
         detail: &str,
     ) {
         if let Some(tracer) = &mut self.tracer {
-            tracer.tell(kind, filename, line, function, detail).await;
+            tracer.tell(kind, filename, line, function, detail, self.trace_until).await;
         }
     }
 
     /// Keeps what the budget allows and hands everything to who listens, waiting
-    /// until there is room for it.
+    /// until there is room for it or the program is to be asked to end.
     pub(crate) async fn print(
         &mut self,
         stream: OutputStream,
@@ -290,14 +309,28 @@ impl RuntimeCtx {
             OutputStream::Stderr => &mut self.stderr,
         };
         let kept = budget.write(&bytes, self.policy);
-        if let Some(streaming) = &self.streaming {
+        if !self.streaming.is_closed() {
             let request = OutputRequest { stream, bytes: bytes.into() };
-            if streaming.send(request).await.is_err() {
-                // Nobody listens any more: the program need not know.
-                self.streaming = None;
-            }
+            self.streaming.send(request, self.stop_at).await;
         }
         kept
+    }
+
+    /// Hands over what listeners had no room for when the program had to end, if they
+    /// have it soon.
+    pub(crate) async fn catch_up(&mut self) {
+        let Self { streaming, tracer, .. } = self;
+        let told = tracer.as_mut().map(Tracer::outlet);
+        if !streaming.is_behind() && !told.as_ref().is_some_and(|told| told.is_behind()) {
+            return;
+        }
+        let all = async {
+            streaming.catch_up().await;
+            if let Some(told) = told {
+                told.catch_up().await;
+            }
+        };
+        let _ = tokio::time::timeout(LAST_CHANCE, all).await;
     }
 
     /// What the run has left so far; the streams are empty afterwards.
@@ -305,7 +338,7 @@ impl RuntimeCtx {
         let (stdout, stdout_cut) = self.stdout.take();
         let (stderr, stderr_cut) = self.stderr.take();
         // Whoever listens, or answers, learns that this was all.
-        self.streaming = None;
+        self.streaming = Outlet::default();
         self.calls.rest();
         let (trace, trace_cut) = self.tracer.take().map(|mut one| one.take()).unwrap_or_default();
         ExecutionOutput {
@@ -333,6 +366,7 @@ mod tests {
     use super::*;
     use futures_util::FutureExt;
     use proptest::prelude::*;
+    use tokio::sync::mpsc;
 
     type Chunks = Vec<(bool, Vec<u8>)>;
 

@@ -2,9 +2,10 @@ use crate::locks::LockOwner;
 use crate::mounts::{Mount, MountTable, Mounted, ROOT_POINT, SCRATCH, Table};
 use crate::place::{Node, Place};
 use crate::real::{RealDir, WriteQuota};
-use crate::{ArcStorage, ConfigError, FsError, FsResult, VfsConfig};
+use crate::{ArcStorage, ConfigError, FileClock, FsError, FsResult, VfsConfig};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
 /// How many files and directories may be open at a time.
 const MOST_HANDLES: usize = 1024;
@@ -24,6 +25,7 @@ const MOST_STREAMS: usize = 2 * MOST_HANDLES;
 pub struct HybridVfsCtx {
     table: Arc<Table>,
     scratch: OnceLock<ArcStorage>,
+    clock: FileClock,
     quotas: OnceLock<Vec<WriteQuota>>,
     handles: Arc<Handles>,
 }
@@ -34,6 +36,7 @@ impl HybridVfsCtx {
         Self {
             table: Arc::clone(mounts.table()),
             scratch: OnceLock::new(),
+            clock: FileClock::default(),
             quotas: OnceLock::new(),
             handles: Arc::default(),
         }
@@ -56,10 +59,23 @@ impl HybridVfsCtx {
         Ok(Self::new(&MountTable::builder().config(storage, config).build()?))
     }
 
+    /// Has the scratch files get their times from `clock`, unless they are there
+    /// already, and the guest's own wish for "now" mean what it shows. Other storages
+    /// have clocks of their own.
+    #[must_use]
+    pub fn with_clock(self, clock: FileClock) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// What the clock shows.
+    pub(crate) fn now(&self) -> SystemTime {
+        self.clock.now()
+    }
+
     /// The files at the root, `/tmp`, the home directory: all that is under no
     /// mount. They live as long as this context, or a clone of the answer.
     pub fn scratch(&self) -> &ArcStorage {
-        self.scratch.get_or_init(|| ArcStorage::new(self.table.new_scratch()))
+        self.scratch.get_or_init(|| ArcStorage::new(self.table.new_scratch(&self.clock)))
     }
 
     pub(crate) fn table(&self) -> &Table {

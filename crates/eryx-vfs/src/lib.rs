@@ -24,6 +24,7 @@
 //! Every path, length and name of the guest is checked before it is used, and
 //! what would take memory or disk is charged against a limit before it does.
 
+mod clock;
 mod ctx;
 mod descriptor;
 mod error;
@@ -53,6 +54,7 @@ mod view;
 mod volume;
 mod walk;
 
+pub use clock::FileClock;
 pub use ctx::HybridVfsCtx;
 pub use error::{ConfigError, FsError, FsResult, StorageError};
 pub use mounts::{MountTable, MountTableBuilder};

@@ -3,8 +3,8 @@ use crate::real::RealDir;
 use crate::storage::StorageFiles;
 use crate::volume::WRITE_QUOTA;
 use crate::{
-    ArcStorage, ConfigError, DirPerms, FilePerms, InMemoryStorage, StorageLimits, VfsConfig,
-    VolumeMount,
+    ArcStorage, ConfigError, DirPerms, FileClock, FilePerms, InMemoryStorage, StorageLimits,
+    VfsConfig, VolumeMount,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -88,9 +88,9 @@ impl MountTable {
     }
 
     /// A scratch storage as each context gets one, for several that are to have
-    /// the same: a session's, say.
-    pub fn new_scratch(&self) -> InMemoryStorage {
-        self.0.new_scratch()
+    /// the same: a session's, say. Its files get their times from `clock`.
+    pub fn new_scratch(&self, clock: &FileClock) -> InMemoryStorage {
+        self.0.new_scratch(clock)
     }
 
     pub(crate) fn table(&self) -> &Arc<Table> {
@@ -239,8 +239,8 @@ impl Table {
         }
     }
 
-    pub(crate) fn new_scratch(&self) -> InMemoryStorage {
-        let storage = InMemoryStorage::with_limits(self.scratch_limits);
+    pub(crate) fn new_scratch(&self, clock: &FileClock) -> InMemoryStorage {
+        let storage = InMemoryStorage::with_clock(self.scratch_limits, clock.clone());
         for dir in SCRATCH_DIRS {
             // Limits too small even for this leave the directory out.
             let _ = storage.make_dirs(dir);

@@ -1,10 +1,13 @@
-//! How long after its deadline a run returns, whatever it is doing.
+//! How long after its deadline a run returns, whatever it is doing; and what it costs
+//! that it can be asked to end before.
 //!
 //! `cargo bench --workspace --bench ends`
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use eryx::{CallbackError, DynamicCallback, Error, ResourceLimits, Sandbox};
+use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::runtime::Builder;
 
@@ -54,5 +57,24 @@ fn ends(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, ends);
+fn asked(c: &mut Criterion) {
+    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+    let programs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../benches/programs");
+    let without = ResourceLimits::default().with_timeout(Duration::from_mins(2));
+    let with = without.clone().with_soft_timeout(Duration::from_mins(1));
+    let mut group = c.benchmark_group("a soft limit");
+    group.sample_size(20);
+    for name in ["fib", "nbody"] {
+        let code = fs::read_to_string(programs.join(format!("{name}.py"))).unwrap();
+        for (has, limits) in [("without", &without), ("with", &with)] {
+            let sandbox = Sandbox::embedded().limits(limits.clone()).build().unwrap();
+            group.bench_function(format!("{name}, {has}"), |b| {
+                b.iter(|| runtime.block_on(sandbox.execute(&*code)).unwrap());
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, ends, asked);
 criterion_main!(benches);

@@ -63,11 +63,11 @@ impl SandboxState {
     #[cfg(feature = "vfs")]
     pub(crate) fn mounted(self, mounts: &Mounts) -> Self {
         let world = World { mounts: mounts.clone(), ..self.world };
-        Self { files: self.files.mounted(mounts), world, ..self }
+        Self { files: self.files.mounted(mounts, &self.runtime), world, ..self }
     }
 
     fn with(runtime: RuntimeCtx, world: &World, own: Option<&OwnFiles>) -> Self {
-        let wasi = runtime.wasi().build();
+        let (wasi, files) = (runtime.wasi().build(), Files::new(&world.mounts, own, &runtime));
         let mut table = ResourceTable::new();
         table.set_max_capacity(MOST_RESOURCES);
         Self {
@@ -75,7 +75,7 @@ impl SandboxState {
             runtime,
             wasi,
             table,
-            files: Files::new(&world.mounts, own),
+            files,
             sockets: Sockets::new(&world.reach),
         }
     }
@@ -120,6 +120,7 @@ impl RuntimeView for SandboxState {
 
     fn begin_run(&mut self) {
         self.sockets.begin_run();
+        self.files.begin_run();
     }
 
     fn checkpoint(&mut self) -> Undo {
@@ -138,8 +139,9 @@ impl RuntimeView for SandboxState {
         let own = OnceLock::new();
         executor.map_state(move |state: Self| {
             let mounts = &state.world.mounts;
-            let of_all = || own.get_or_init(|| OwnFiles::new(mounts)).clone();
-            Self { files: state.files.lasting(mounts, of_all), ..state }
+            let runtime = &state.runtime;
+            let of_all = || own.get_or_init(|| OwnFiles::new_for(mounts, runtime)).clone();
+            Self { files: state.files.lasting(mounts, of_all, runtime), ..state }
         })
     }
 

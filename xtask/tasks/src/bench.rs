@@ -29,6 +29,7 @@ const ROWS: &[(&str, &str)] = &[
     ("session_exec_in_turn_ms", "session: x += 1 in each of 2,000 in turn, ms"),
     ("callback_us", "one callback of 1000, µs"),
     ("gather100_ms", "100 callbacks of 10 ms at once, ms"),
+    ("gather10000_ms", "10,000 callbacks of 10 ms at once, 1,000 under way, ms"),
     ("stream_mb_per_s", "output streamed, MB a second"),
     ("snap_10vars_ms", "state of 10 variables: save, ms"),
     ("snap_10vars_first_ms", "state of 10 variables: save, the first one, ms"),

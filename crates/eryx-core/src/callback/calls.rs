@@ -73,11 +73,12 @@ struct Pending {
     call: u64,
     name: Arc<str>,
     place: Arc<Place>,
+    started: Instant,
 }
 
 impl Pending {
     fn new(call: u64, name: &str, place: Arc<Place>) -> Self {
-        Self { answer: None, call, name: name.into(), place }
+        Self { answer: None, call, name: name.into(), place, started: Instant::now() }
     }
 
     /// The answer, if it is there.
@@ -139,10 +140,10 @@ impl Calls {
         self.log_start(&pending);
         if !self.in_order && is_alone() {
             // A task of its own would keep no other from waiting.
-            let start = Instant::now();
             if let Some(ended) = call.as_mut().now_or_never() {
                 let answer = answer(ended, &pending.name, &self.limits);
-                return self.ended(pending, (answer, start.elapsed())).map(Progress::Done);
+                let duration = pending.started.elapsed();
+                return self.ended(pending, (answer, duration)).map(Progress::Done);
             }
         }
         self.submit(operations, call, pending).await
@@ -166,6 +167,7 @@ impl Calls {
             // The run may have given the call up.
             drop(sender.send((answer, start.elapsed())));
         };
+        operations.make_room().await;
         let operation = match operations.submit(work) {
             Ok(operation) => operation,
             Err(error) => {
@@ -217,7 +219,11 @@ impl Calls {
     }
 
     pub(crate) fn cancel(&mut self, operation: u32) {
-        self.pending.remove(&operation);
+        if let Some(pending) = self.pending.remove(&operation) {
+            let duration = pending.started.elapsed();
+            let given_up = Err(CallbackError::Cancelled(String::new()));
+            drop(self.ended(pending, (given_up, duration)));
+        }
     }
 
     async fn charge(&mut self, operations: &mut Operations) -> Result<Arc<Place>, CallbackError> {

@@ -14,8 +14,8 @@ impl<T: RuntimeView> Waiting for Host<'_, T> {
         Ok(self.0.runtime().stop_requested())
     }
 
-    fn cancel(&mut self, operation: u32) -> wasmtime::Result<()> {
-        self.0.runtime().cancel(operation);
+    async fn cancel(&mut self, operation: u32) -> wasmtime::Result<()> {
+        self.0.runtime().cancel(operation).await;
         Ok(())
     }
 }

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 /// A trace as a JSON file that `chrome://tracing`, Perfetto and Speedscope show.
 ///
 /// Functions are bars on the thread "Python", callbacks on their own; lines are
-/// left out, exceptions are marks.
+/// left out, exceptions are marks. The end of a callback says how long it took and
+/// whether it failed.
 ///
 /// ```
 /// let file = eryx_core::chrome_trace(&[]);
@@ -28,6 +29,13 @@ fn entry(event: &TraceEvent) -> Option<Value> {
         TraceKind::CallbackEnd { call, .. } => ("e", Some(call)),
     };
     let name = if phase == "i" { &event.detail } else { &event.function };
+    let args = match event.kind {
+        TraceKind::CallbackStart { .. } => json!({}),
+        TraceKind::CallbackEnd { duration, failed, .. } => {
+            json!({ "milliseconds": duration.as_secs_f64() * 1e3, "failed": failed })
+        }
+        _ => json!({ "file": &*event.filename, "line": event.line }),
+    };
     let mut entry = json!({
         "ph": phase,
         "pid": 1,
@@ -36,7 +44,7 @@ fn entry(event: &TraceEvent) -> Option<Value> {
         "ts": event.time.as_secs_f64() * 1e6,
         "name": &**name,
         "cat": if id.is_some() { "callback" } else { "python" },
-        "args": { "file": &*event.filename, "line": event.line },
+        "args": args,
     });
     if let Some(id) = id {
         entry["id"] = json!(id);

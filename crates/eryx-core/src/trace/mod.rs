@@ -12,7 +12,7 @@ use std::time::Duration;
 /// What is traced of a run, and how much of it is kept.
 ///
 /// Lines and calls of the library are left out; those of packages are told.
-/// Tracing slows Python down, lines most: see the book.
+/// Tracing slows Python down, lines most: see `docs/decisions/0012-tracing.md`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 #[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
@@ -96,13 +96,14 @@ pub enum TraceKind {
         /// Which call of the run it is, from 1.
         call: u64,
     },
-    /// A callback has answered.
+    /// A callback has answered, or its call was given up. What is still under way when
+    /// the run ends has no end here.
     CallbackEnd {
         /// Which call it was.
         call: u64,
         /// How long it took. Nothing in a run with a [`Seed`](crate::Seed).
         duration: Duration,
-        /// Whether the answer was an error.
+        /// Whether the answer was an error, or there is none.
         failed: bool,
     },
 }

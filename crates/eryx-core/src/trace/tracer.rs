@@ -1,17 +1,22 @@
 use super::{TraceEvent, TraceKind, TraceOptions, TraceRequest};
 use crate::clock::Clock;
+use crate::stream::Outlet;
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::mpsc;
 
 /// Bytes of names that a run's trace may hold. The guest makes them up.
 const NAME_BYTES: usize = 4 << 20;
 
+/// So many events may wait for the listener when the program is asked to end.
+const MOST_EVENTS: usize = 16;
+
 /// Tells and keeps what one run does.
 #[derive(Debug)]
 pub(crate) struct Tracer {
     options: TraceOptions,
-    listener: Option<mpsc::Sender<TraceRequest>>,
+    listener: Outlet<TraceRequest>,
     clock: Clock,
     kept: Vec<TraceEvent>,
     truncated: bool,
@@ -28,7 +33,7 @@ impl Tracer {
     ) -> Self {
         Self {
             options,
-            listener,
+            listener: Outlet::lossy(listener, MOST_EVENTS),
             clock,
             kept: Vec::new(),
             truncated: false,
@@ -37,7 +42,9 @@ impl Tracer {
         }
     }
 
-    /// Tells an event, waiting for the listener to have room.
+    /// Tells an event, waiting for the listener to have room, but no longer than until
+    /// this time. A program that is to end tells of that, too: who does not read must
+    /// not keep it from ending.
     pub(crate) async fn tell(
         &mut self,
         kind: TraceKind,
@@ -45,6 +52,7 @@ impl Tracer {
         line: u32,
         function: &str,
         detail: &str,
+        until: Option<Instant>,
     ) {
         let event = TraceEvent {
             time: self.clock.elapsed(),
@@ -59,16 +67,17 @@ impl Tracer {
         } else {
             self.truncated = true;
         }
-        if let Some(listener) = &self.listener
-            && listener.send(event).await.is_err()
-        {
-            self.listener = None;
-        }
+        self.listener.send(event, until).await;
+    }
+
+    /// The way to the listener.
+    pub(crate) fn outlet(&mut self) -> &mut Outlet<TraceRequest> {
+        &mut self.listener
     }
 
     /// What was kept, and whether anything was not.
     pub(crate) fn take(&mut self) -> (Vec<TraceEvent>, bool) {
-        self.listener = None;
+        self.listener = Outlet::default();
         let lost = self.truncated && self.options.kept > 0;
         (std::mem::take(&mut self.kept), lost)
     }

@@ -77,10 +77,10 @@ fn datetime(time: SystemTime) -> Option<Datetime> {
 }
 
 /// The time to set, if one is to be set.
-pub(super) fn timestamp(time: NewTimestamp) -> FsResult<Option<SystemTime>> {
+pub(super) fn timestamp(time: NewTimestamp, now: SystemTime) -> FsResult<Option<SystemTime>> {
     match time {
         NewTimestamp::NoChange => Ok(None),
-        NewTimestamp::Now => Ok(Some(SystemTime::now())),
+        NewTimestamp::Now => Ok(Some(now)),
         NewTimestamp::Timestamp(time) => {
             if time.nanoseconds >= 1_000_000_000 {
                 return Err(FsError::Invalid);

@@ -144,7 +144,8 @@ impl HostDescriptor for VfsCtxView<'_> {
         accessed: NewTimestamp,
         modified: NewTimestamp,
     ) -> Answer<()> {
-        let (accessed, modified) = (timestamp(accessed)?, timestamp(modified)?);
+        let now = self.ctx.now();
+        let (accessed, modified) = (timestamp(accessed, now)?, timestamp(modified, now)?);
         match self.table.get(&this)? {
             Descriptor::File(file) => file.set_times(accessed, modified).await?,
             Descriptor::Dir { place, .. } => {
@@ -209,7 +210,8 @@ impl HostDescriptor for VfsCtxView<'_> {
         accessed: NewTimestamp,
         modified: NewTimestamp,
     ) -> Answer<()> {
-        let (accessed, modified) = (timestamp(accessed)?, timestamp(modified)?);
+        let now = self.ctx.now();
+        let (accessed, modified) = (timestamp(accessed, now)?, timestamp(modified, now)?);
         let dir = self.dir(&this)?;
         Ok(self.ctx.set_times_at(&dir, &path, follow(flags), accessed, modified).await?)
     }

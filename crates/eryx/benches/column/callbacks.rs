@@ -7,10 +7,13 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 const LOOP: &str = "r = 0\nfor i in range(1000):\n    r = await echo(x=i)\nprint(r)";
-const AT_ONCE: &str = "import asyncio\n\
-    r = await asyncio.gather(*[slow(x=i) for i in range(100)])\nprint(len(r))";
 const HUNDRED_MB: &str = "import sys\nline = ('x' * 999 + '\\n') * 1000\n\
     for _ in range(100):\n    sys.stdout.write(line)";
+
+fn at_once(count: u32) -> String {
+    let calls = format!("slow(x=i) for i in range({count})");
+    format!("import asyncio\nr = await asyncio.gather(*[{calls}])\nprint(len(r))")
+}
 
 pub(crate) fn measure(figures: &mut Figures) {
     let runtime = runtime();
@@ -35,7 +38,10 @@ pub(crate) fn measure(figures: &mut Figures) {
     };
     // A thousand calls: milliseconds of all are microseconds of one.
     figures.insert("callback_us".to_owned(), Figure::repeat(30, || run(LOOP, "1000\n")));
-    figures.insert("gather100_ms".to_owned(), Figure::repeat(50, || run(AT_ONCE, "100\n")));
+    for (key, count, runs) in [("gather100_ms", 100, 50), ("gather10000_ms", 10_000, 10)] {
+        let (code, shown) = (at_once(count), format!("{count}\n"));
+        figures.insert(key.to_owned(), Figure::repeat(runs, || run(&code, &shown)));
+    }
     let stream = || milliseconds(|| runtime.block_on(stream()));
     // 100 MB in so many milliseconds.
     let took = Figure::repeat(10, stream);

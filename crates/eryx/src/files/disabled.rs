@@ -1,5 +1,5 @@
 use crate::SandboxState;
-use eryx_core::{Error, SnapshotError, Undo};
+use eryx_core::{Error, RuntimeCtx, SnapshotError, Undo};
 use wasmtime::component::Linker;
 
 /// What a builder was told of files: nothing.
@@ -23,6 +23,10 @@ impl OwnFiles {
         Self
     }
 
+    pub(crate) fn new_for(_mounts: &Mounts, _runtime: &RuntimeCtx) -> Self {
+        Self
+    }
+
     pub(crate) fn fork(&self) -> Self {
         Self
     }
@@ -36,13 +40,21 @@ impl FilesSetup {
 }
 
 impl Files {
-    pub(crate) fn new(_mounts: &Mounts, _own: Option<&OwnFiles>) -> Self {
+    pub(crate) fn new(_mounts: &Mounts, _own: Option<&OwnFiles>, _runtime: &RuntimeCtx) -> Self {
         Self
     }
 
-    pub(crate) fn lasting(self, _mounts: &Mounts, _own: impl FnOnce() -> OwnFiles) -> Self {
+    pub(crate) fn lasting(
+        self,
+        _mounts: &Mounts,
+        _own: impl FnOnce() -> OwnFiles,
+        _runtime: &RuntimeCtx,
+    ) -> Self {
         self
     }
+
+    #[expect(clippy::unused_self, reason = "with files it is more")]
+    pub(crate) fn begin_run(&self) {}
 
     #[expect(clippy::unused_self, reason = "with files it is more")]
     pub(crate) fn fork_own(&self) -> Option<OwnFiles> {

@@ -1,9 +1,9 @@
 use crate::{Sandbox, SandboxBuilder, SandboxState, Session};
-use eryx_core::{Error, SnapshotError, Undo};
+use eryx_core::{Error, RuntimeCtx, SnapshotError, Undo};
 use eryx_session::{CopyOptions, PythonImageSnapshot, WithFiles};
 use eryx_vfs::{
-    ArcStorage, HybridVfsCtx, InMemoryStorage, MountTable, MountTableBuilder, StorageLimits,
-    StorageSnapshot, VfsConfig, VfsCtxView, VfsView, VolumeMount,
+    ArcStorage, Exchanged, FileClock, HybridVfsCtx, InMemoryStorage, MountTable, MountTableBuilder,
+    StorageLimits, StorageSnapshot, VfsConfig, VfsCtxView, VfsView, VolumeMount,
 };
 use std::sync::Arc;
 use wasmtime::component::Linker;
@@ -15,27 +15,41 @@ pub(crate) type Mounts = MountTable;
 #[derive(Debug)]
 pub(crate) struct Files {
     ctx: HybridVfsCtx,
+    clock: FileClock,
     /// Those that outlive it.
     own: Option<OwnFiles>,
 }
 
 impl Files {
-    pub(crate) fn new(mounts: &Mounts, own: Option<&OwnFiles>) -> Self {
+    pub(crate) fn new(mounts: &Mounts, own: Option<&OwnFiles>, runtime: &RuntimeCtx) -> Self {
+        let clock = clock_of(runtime);
         let ctx = match own {
             Some(own) => HybridVfsCtx::with_scratch(mounts, Arc::clone(own.storage())),
             None => HybridVfsCtx::new(mounts),
         };
-        Self { ctx, own: own.cloned() }
+        Self { ctx: ctx.with_clock(clock.clone()), clock, own: own.cloned() }
     }
 
     /// The same with other mounts.
-    pub(crate) fn mounted(self, mounts: &Mounts) -> Self {
-        Self::new(mounts, self.own.as_ref())
+    pub(crate) fn mounted(self, mounts: &Mounts, runtime: &RuntimeCtx) -> Self {
+        Self::new(mounts, self.own.as_ref(), runtime)
     }
 
     /// Those of an interpreter whose files outlive it, unless they do already.
-    pub(crate) fn lasting(self, mounts: &Mounts, own: impl FnOnce() -> OwnFiles) -> Self {
-        if self.own.is_some() { self } else { Self::new(mounts, Some(&own())) }
+    pub(crate) fn lasting(
+        self,
+        mounts: &Mounts,
+        own: impl FnOnce() -> OwnFiles,
+        runtime: &RuntimeCtx,
+    ) -> Self {
+        if self.own.is_some() { self } else { Self::new(mounts, Some(&own()), runtime) }
+    }
+
+    /// Those that outlive their interpreters go by the clock of the one that runs.
+    pub(crate) fn begin_run(&self) {
+        if let Some(own) = &self.own {
+            own.storage().set_clock(self.clock.clone());
+        }
     }
 
     /// A copy of those that outlive the interpreter, if any do.
@@ -66,6 +80,11 @@ impl Files {
     }
 }
 
+/// The host's clock, or the interpreter's own if it has a seed.
+fn clock_of(runtime: &RuntimeCtx) -> FileClock {
+    runtime.virtual_clock().map(FileClock::new).unwrap_or_default()
+}
+
 /// The files of a session that are under no mount: they outlive its
 /// interpreters.
 #[derive(Debug, Clone)]
@@ -73,7 +92,12 @@ pub(crate) struct OwnFiles(Arc<InMemoryStorage>);
 
 impl OwnFiles {
     pub(crate) fn new(mounts: &Mounts) -> Self {
-        Self::of(mounts.new_scratch())
+        Self::of(mounts.new_scratch(&FileClock::default()))
+    }
+
+    /// As [`new`](Self::new), made in the time of an interpreter.
+    pub(crate) fn new_for(mounts: &Mounts, runtime: &RuntimeCtx) -> Self {
+        Self::of(mounts.new_scratch(&clock_of(runtime)))
     }
 
     pub(crate) fn of(storage: InMemoryStorage) -> Self {

@@ -11,7 +11,7 @@ pub use limits::{StorageLimits, StorageUsage};
 pub use snapshot::StorageSnapshot;
 
 use super::{DirEntry, Metadata, NodeId, VfsStorage};
-use crate::{FsError, FsResult};
+use crate::{FileClock, FsError, FsResult};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 use tree::{ROOT, Tree};
@@ -54,7 +54,12 @@ impl InMemoryStorage {
 
     /// An empty storage with these limits.
     pub fn with_limits(limits: StorageLimits) -> Self {
-        Self::of(Tree::new(limits))
+        Self::with_clock(limits, FileClock::default())
+    }
+
+    /// As [`with_limits`](Self::with_limits), with times from `clock`.
+    pub(crate) fn with_clock(limits: StorageLimits, clock: FileClock) -> Self {
+        Self::of(Tree::new(limits, clock))
     }
 
     fn of(tree: Tree) -> Self {
@@ -66,12 +71,17 @@ impl InMemoryStorage {
         self.state().tree.limits
     }
 
+    /// Has what changes from now on get its times from `clock`.
+    pub fn set_clock(&self, clock: FileClock) {
+        self.state().tree.set_clock(clock);
+    }
+
     /// What is used of the limits.
     pub fn usage(&self) -> StorageUsage {
         self.state().tree.usage
     }
 
-    /// A storage of its own with the same files and limits. Contents are shared
+    /// A storage of its own with the same files, limits and clock. Contents are shared
     /// until one side changes them, so that the cost is that of the changes.
     #[must_use]
     pub fn fork(&self) -> Self {
@@ -84,7 +94,7 @@ impl InMemoryStorage {
     }
 
     /// Makes the files those of `snapshot`. What is open is closed: its next
-    /// use fails. The limits stay.
+    /// use fails. The limits and the clock stay.
     ///
     /// # Errors
     /// [`FsError::NoSpace`] if the snapshot has more than the limits allow; then
@@ -100,7 +110,7 @@ impl InMemoryStorage {
     /// As [`restore`](Self::restore).
     pub fn exchange(&self, snapshot: &StorageSnapshot) -> FsResult<Exchanged> {
         let mut state = self.state();
-        let mut tree = snapshot.tree().fork();
+        let mut tree = snapshot.tree().fork().timed_as(&state.tree);
         let limits = state.tree.limits;
         if tree.usage.bytes > limits.bytes || tree.usage.nodes > limits.nodes {
             return Err(FsError::NoSpace);
@@ -117,7 +127,7 @@ impl InMemoryStorage {
     /// is open again; what was opened since fails.
     pub fn put_back(&self, was: Exchanged) {
         let mut state = self.state();
-        (state.tree, state.epoch) = (was.tree, was.epoch);
+        (state.tree, state.epoch) = (was.tree.timed_as(&state.tree), was.epoch);
     }
 
     /// A panic of another thread cannot have left a tree half changed that is

@@ -1,6 +1,6 @@
 use super::limits::StorageLimits;
 use super::tree::{ROOT, Tree, What};
-use crate::{FsError, FsResult};
+use crate::{FileClock, FsError, FsResult};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use serde_bytes::ByteBuf;
 use std::collections::HashMap;
@@ -25,9 +25,12 @@ impl StorageSnapshot {
         &self.0
     }
 
-    /// A storage with these files, and the limits of the storage they are from.
+    /// A storage with these files, and the limits of the storage they are from. Its
+    /// clock is the host's.
     pub fn to_storage(&self) -> super::InMemoryStorage {
-        super::InMemoryStorage::of(self.0.fork())
+        let mut tree = self.0.fork();
+        tree.set_clock(FileClock::default());
+        super::InMemoryStorage::of(tree)
     }
 
     /// All files as bytes, at most `limit`.
@@ -167,7 +170,8 @@ struct Loader {
 
 impl Loader {
     fn new(limits: StorageLimits) -> Self {
-        Self { tree: Tree::new(limits), numbers: vec![ROOT], times: Vec::new() }
+        let tree = Tree::new(limits, FileClock::default());
+        Self { tree, numbers: vec![ROOT], times: Vec::new() }
     }
 
     /// The depth is counted by the tree: nothing here calls itself.
@@ -211,13 +215,32 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
-    use crate::{InMemoryStorage, StorageFiles};
+    use crate::{InMemoryStorage, StorageFiles, VfsStorage};
 
     fn bytes() -> Vec<u8> {
         let storage = InMemoryStorage::new();
         storage.write("/a/b", b"hello").unwrap();
         storage.write("/c", b"12").unwrap();
         storage.snapshot().to_bytes(1000).unwrap()
+    }
+
+    #[test]
+    fn times_are_by_the_clock_of_the_storage_that_files_are_in() {
+        let (storage, others) = (InMemoryStorage::new(), InMemoryStorage::new());
+        storage.set_clock(FileClock::new(|| SystemTime::UNIX_EPOCH));
+        others.write("/a", b"1").unwrap();
+        let modified = |storage: &InMemoryStorage| {
+            storage.write("/b", b"2").unwrap();
+            let node = storage.lookup(storage.root(), "b").unwrap();
+            storage.stat(node).unwrap().modified.unwrap()
+        };
+        let was = storage.exchange(&others.snapshot()).unwrap();
+        assert_eq!(modified(&storage), SystemTime::UNIX_EPOCH);
+        assert_eq!(modified(&storage.fork()), SystemTime::UNIX_EPOCH);
+        assert_ne!(modified(&storage.snapshot().to_storage()), SystemTime::UNIX_EPOCH);
+        storage.set_clock(FileClock::default());
+        storage.put_back(was);
+        assert_ne!(modified(&storage), SystemTime::UNIX_EPOCH);
     }
 
     #[test]

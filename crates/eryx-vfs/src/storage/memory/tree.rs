@@ -3,7 +3,7 @@ use super::limits::{StorageLimits, StorageUsage};
 use super::table::Table;
 use crate::path::{check_name, check_target};
 use crate::storage::{DirEntry, FileKind, Metadata};
-use crate::{FsError, FsResult};
+use crate::{FileClock, FsError, FsResult};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -58,6 +58,7 @@ impl What {
 pub(super) struct Tree {
     nodes: Table,
     next: u64,
+    clock: FileClock,
     pub(super) limits: StorageLimits,
     pub(super) usage: StorageUsage,
     /// How often each node is open. A clone has nothing open.
@@ -65,12 +66,21 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    pub(super) fn new(limits: StorageLimits) -> Self {
+    pub(super) fn new(limits: StorageLimits, clock: FileClock) -> Self {
         let mut nodes = Table::default();
-        let entries = Entries::default();
-        nodes.insert(ROOT, Node::new(What::Directory { parent: ROOT, entries }));
+        let root = What::Directory { parent: ROOT, entries: Entries::default() };
+        nodes.insert(ROOT, Node::new(root, clock.now()));
         let usage = StorageUsage::default();
-        Self { nodes, next: ROOT + 1, limits, usage, open: HashMap::new() }
+        Self { nodes, next: ROOT + 1, clock, limits, usage, open: HashMap::new() }
+    }
+
+    pub(super) fn set_clock(&mut self, clock: FileClock) {
+        self.clock = clock;
+    }
+
+    /// The same files, with times from the clock of `other` from now on.
+    pub(super) fn timed_as(self, other: &Self) -> Self {
+        Self { clock: other.clock.clone(), ..self }
     }
 
     /// The same files for another owner. What only lived on because it was
@@ -168,10 +178,11 @@ impl Tree {
         accessed: Option<SystemTime>,
         modified: Option<SystemTime>,
     ) -> FsResult<()> {
+        let now = self.clock.now();
         let node = self.nodes.get_mut(number).ok_or(FsError::NoEntry)?;
         node.accessed = accessed.unwrap_or(node.accessed);
         node.modified = modified.unwrap_or(node.modified);
-        node.changed = SystemTime::now();
+        node.changed = now;
         Ok(())
     }
 
@@ -232,9 +243,10 @@ impl Tree {
         self.room_for_node()?;
         self.usage.nodes = self.usage.nodes.saturating_add(1);
         self.entries_mut(dir)?.insert(name.into(), number);
+        let now = self.clock.now();
         let node = self.nodes.get_mut(number).ok_or(FsError::NoEntry)?;
         node.links = node.links.saturating_add(1);
-        node.changed = SystemTime::now();
+        node.changed = now;
         Ok(())
     }
 
@@ -284,8 +296,9 @@ impl Tree {
         }
         self.entries_mut(from)?.remove(name);
         self.entries_mut(to)?.insert(new_name.into(), moved);
+        let now = self.clock.now();
         let node = self.nodes.get_mut(moved).ok_or(FsError::NoEntry)?;
-        node.changed = SystemTime::now();
+        node.changed = now;
         if let What::Directory { parent, .. } = &mut node.what {
             *parent = to;
         }
@@ -355,8 +368,8 @@ impl Tree {
 
     /// The entries of a directory that is about to change.
     fn entries_mut(&mut self, dir: u64) -> FsResult<&mut BTreeMap<Arc<str>, u64>> {
+        let now = self.clock.now();
         let node = self.nodes.get_mut(dir).ok_or(FsError::NoEntry)?;
-        let now = SystemTime::now();
         node.modified = now;
         node.changed = now;
         match &mut node.what {
@@ -382,7 +395,7 @@ impl Tree {
         self.room_for_node()?;
         let number = self.next;
         self.next = self.next.checked_add(1).ok_or(FsError::NoSpace)?;
-        self.nodes.insert(number, Node::new(what));
+        self.nodes.insert(number, Node::new(what, self.clock.now()));
         self.usage.nodes = self.usage.nodes.saturating_add(1);
         self.entries_mut(dir)?.insert(name.into(), number);
         Ok(number)
@@ -390,9 +403,10 @@ impl Tree {
 
     fn remove_name(&mut self, dir: u64, name: &str, number: u64) -> FsResult<()> {
         self.entries_mut(dir)?.remove(name);
+        let now = self.clock.now();
         let node = self.nodes.get_mut(number).ok_or(FsError::NoEntry)?;
         node.links = node.links.saturating_sub(1);
-        node.changed = SystemTime::now();
+        node.changed = now;
         if node.links > 0 {
             self.usage.nodes = self.usage.nodes.saturating_sub(1);
         } else {
@@ -422,8 +436,8 @@ impl Tree {
     }
 
     fn change(&mut self, file: u64, work: impl FnOnce(&mut Contents)) -> FsResult<()> {
+        let now = self.clock.now();
         let node = self.nodes.get_mut(file).ok_or(FsError::NoEntry)?;
-        let now = SystemTime::now();
         node.modified = now;
         node.changed = now;
         match &mut node.what {
@@ -457,8 +471,7 @@ impl Tree {
 }
 
 impl Node {
-    fn new(what: What) -> Self {
-        let now = SystemTime::now();
+    fn new(what: What, now: SystemTime) -> Self {
         Self { what, links: 1, accessed: now, modified: now, changed: now }
     }
 }
