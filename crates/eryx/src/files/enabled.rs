@@ -2,7 +2,7 @@ use crate::{Sandbox, SandboxBuilder, SandboxState, Session};
 use eryx_core::{Error, RuntimeCtx, SnapshotError, Undo};
 use eryx_session::{CopyOptions, PythonImageSnapshot, WithFiles};
 use eryx_vfs::{
-    ArcStorage, Exchanged, FileClock, HybridVfsCtx, InMemoryStorage, MountTable, MountTableBuilder,
+    ArcStorage, FileClock, HybridVfsCtx, InMemoryStorage, MountTable, MountTableBuilder,
     StorageLimits, StorageSnapshot, VfsConfig, VfsCtxView, VfsView, VolumeMount,
 };
 use std::sync::Arc;
