@@ -3,13 +3,14 @@
 use crate::support::{repository, sandbox};
 use eryx::{
     Callback, CallbackError, CallbackLimits, Callbacks, DynamicCallback, Error, ExecutorBuilder,
-    MinimalState, Poison, PythonEngine, PythonExecutor, ResourceLimits, RunOptions, RuntimeSource,
-    Sandbox, SessionExecutor, State,
+    Interpreter, MinimalState, Poison, PythonEngine, PythonExecutor, ResourceLimits, RunOptions,
+    RuntimeSource, Sandbox, SessionExecutor, State,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 /// With places for so many interpreters.
@@ -138,30 +139,45 @@ async fn an_undone_run_keeps_its_own_error() {
     assert_eq!(result(&mut session, "x").await, "1");
 }
 
+/// Starts an interpreter when it is dropped, which ends only after that.
+struct Starter(PythonExecutor, std::sync::mpsc::Sender<Interpreter<MinimalState>>);
+
+impl Drop for Starter {
+    fn drop(&mut self) {
+        let executor = self.0.clone();
+        let start = move || {
+            let limits = ResourceLimits::default();
+            let runtime = Runtime::new().unwrap();
+            runtime.block_on(async { executor.start(&limits).await.unwrap() })
+        };
+        self.1.send(std::thread::spawn(start).join().unwrap()).unwrap();
+    }
+}
+
 /// Who could not be undone for want of a place is undone later.
 #[tokio::test]
 async fn a_run_that_cannot_be_undone_yet() {
     let executor = narrow(2);
-    let (alive, most) = (Arc::default(), Arc::default());
-    let wait = Arc::new(counted(&alive, &most)) as Arc<dyn Callback>;
-    let callbacks = Callbacks::new([wait]).unwrap();
+    let (sender, started) = std::sync::mpsc::channel();
+    let starts = executor.clone();
+    let wait = DynamicCallback::new("wait", move |_| {
+        let starter = Starter(starts.clone(), sender.clone());
+        async move {
+            std::future::pending::<()>().await;
+            drop(starter);
+            Ok::<Value, CallbackError>(Value::Null)
+        }
+    });
+    let callbacks = Callbacks::new([Arc::new(wait) as Arc<dyn Callback>]).unwrap();
     let mut first = SessionExecutor::new(executor.clone(), &callbacks).await.unwrap();
     // The first image of all needs a place for a moment.
     first.snapshot_image().await.unwrap();
     result(&mut first, "n = iter(range(9))\nnext(n)").await;
     let second = session(&executor).await;
     let code = "next(n)\nawait wait()";
-    let run = first.execute(code).with_timeout(short(500)).transactional().run();
-    // While the call that was under way is ended the place is free.
-    let third = async {
-        loop {
-            if let Ok(third) = executor.start(&ResourceLimits::default()).await {
-                return third;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    let (ended, third) = tokio::join!(run, third);
+    // While the call that was under way is ended the place is free: it takes that.
+    let ended = first.execute(code).with_timeout(short(500)).transactional().run().await;
+    let third = started.try_recv().unwrap();
     assert!(matches!(ended, Err(Error::Timeout(_))), "{ended:?}");
     for _ in 0..2 {
         assert_eq!(first.state(), State::Poisoned(Poison::NotUndone));
