@@ -3,18 +3,18 @@
 use crate::support::{sandbox, stdout};
 use eryx::{
     ArcStorage, DirPerms, Error, FilePerms, InMemoryStorage, PythonException, ResourceLimits,
-    Sandbox, Session, StorageFiles, StorageLimits, VfsConfig, VfsStorage, VolumeMount,
+    Sandbox, StorageFiles, StorageLimits, VfsConfig, VfsStorage, VolumeMount,
 };
 use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
-async fn printed(sandbox: &Sandbox, code: &str) -> String {
+pub(crate) async fn printed(sandbox: &Sandbox, code: &str) -> String {
     sandbox.execute(code).await.unwrap().stdout.into_string()
 }
 
-async fn exception(sandbox: &Sandbox, code: &str) -> PythonException {
+pub(crate) async fn exception(sandbox: &Sandbox, code: &str) -> PythonException {
     match sandbox.execute(code).await {
         Err(Error::Execution(exception)) => *exception,
         other => panic!("an exception was expected, not {other:?}"),
@@ -248,67 +248,6 @@ async fn large_writes_are_not_torn_either() {
     assert!(log.chunks(LENGTH).all(of_one), "an append was torn");
 }
 
-/// `tests/files/descriptors.py`, which native CPython agrees with, too.
-#[tokio::test]
-async fn descriptors_do_what_posix_says() {
-    let program = include_str!("files/descriptors.py");
-    let folder = folder();
-    let sandbox = volume(VolumeMount::new(folder.path().join("vol"), "/vol"));
-    for (path, seeds) in [("/data/f", 1..=4), ("/vol/f", 5..=6)] {
-        for seed in seeds {
-            let run = sandbox.prepare(program).with_args([path, &seed.to_string(), "2000"]);
-            let output = run.run().await.unwrap_or_else(|error| panic!("{path}, {seed}: {error}"));
-            assert_eq!(output.stdout, "agreed\n");
-        }
-    }
-}
-
-#[tokio::test]
-async fn descriptors_do_what_posix_says_natively() {
-    let folder = folder();
-    let native = crate::programs::native();
-    let program = crate::support::repository().join("tests/files/descriptors.py");
-    for seed in ["1", "2"] {
-        let mut command = std::process::Command::new(&native);
-        command.arg(&program).arg(folder.path().join("f")).args([seed, "2000"]);
-        assert_eq!(String::from_utf8(command.output().unwrap().stdout).unwrap(), "agreed\n");
-    }
-}
-
-#[tokio::test]
-async fn large_files_are_written_whole() {
-    let code = "import os\nlarge = os.urandom(1 << 20) * 20\n\
-        for mode in 'wb', 'ab', 'xb':\n    \
-            with open('/data/' + mode, mode, buffering=0) as f:\n        \
-                print(f.write(large) == len(large), f.tell() == len(large))\n    \
-            with open('/data/' + mode, 'rb') as f: print(f.read() == large)\n    \
-            os.unlink('/data/' + mode)\n\
-        fd = os.open('/data/p', os.O_RDWR | os.O_CREAT)\n\
-        print(os.pwrite(fd, large, 3) == len(large), os.pread(fd, len(large), 3) == large)";
-    assert_eq!(stdout(code).await, "True True\nTrue\n".repeat(3) + "True True\n");
-}
-
-#[tokio::test]
-async fn to_read_is_what_no_flag_stands_for() {
-    let code = "import os\nfd = os.open('/data/n', os.O_CREAT | os.O_EXCL); os.close(fd)\n\
-        with open('/data/n', 'w') as f: f.write('x')\n\
-        fd = os.open('/data/n', 0); print(os.read(fd, 9), os.O_RDWR == os.O_RDONLY | os.O_WRONLY)\n\
-        try: os.write(os.open('/data/n', 0), b'x')\n\
-        except OSError as e: print(e.strerror)";
-    assert_eq!(stdout(code).await, "b'x' True\nBad file descriptor\n");
-}
-
-/// What one has appended moves its own position, not what others append after it.
-#[tokio::test]
-async fn an_append_ends_where_it_ended() {
-    let code = "import os\nf = open('/data/f', 'ab+', buffering=0)\n\
-        f.write(b'mine'); open('/data/f', 'ab').write(b' theirs'); print(f.read())\n\
-        f.write(b'!'); f.truncate(2); print(f.tell())\n\
-        g = open('/data/g', 'ab', buffering=0); g.write(b'x' * 100); g.truncate(10)\n\
-        print(g.tell(), os.fstat(g.fileno()).st_size)";
-    assert_eq!(stdout(code).await, "b' theirs'\n12\n100 10\n");
-}
-
 #[tokio::test]
 async fn volumes_nest_and_are_listed() {
     let folder = folder();
@@ -410,172 +349,6 @@ async fn the_write_quota_of_a_volume() {
     assert!(fs::read_dir(&vol).unwrap().count() < 40);
 }
 
-#[tokio::test]
-async fn databases_in_memory_and_on_a_volume() {
-    let folder = folder();
-    let sandbox = volume(VolumeMount::new(folder.path().join("vol"), "/vol"));
-    for place in ["/data/x.db", "/vol/x.db"] {
-        let code = format!(
-            "import sqlite3\nc = sqlite3.connect('{place}')\n\
-             c.execute('create table t (n)')\n\
-             with c: c.executemany('insert into t values (?)', [(n,) for n in range(1000)])\n\
-             c.close()\n\
-             print(sqlite3.connect('{place}').execute('select sum(n) from t').fetchone()[0])"
-        );
-        assert_eq!(printed(&sandbox, &code).await, "499500\n");
-    }
-    let _ = exception(&sandbox, "import sqlite3; sqlite3.connect('/none/x.db')").await;
-}
-
-/// What a program does with two connections, one of which is writing.
-const TWO_CONNECTIONS: &str = r"
-import sqlite3
-one = sqlite3.connect(place, timeout=0)
-two = sqlite3.connect(place, timeout=0)
-with one:
-    one.execute('create table t (n)')
-    one.execute('insert into t values (1)')
-one.execute('insert into t values (2)')
-print(two.execute('select * from t').fetchall())
-try:
-    two.execute('insert into t values (3)')
-except sqlite3.OperationalError as error:
-    print(error)
-one.commit()
-print(two.execute('select * from t').fetchall())
-two.execute('insert into t values (4)')
-one.close()
-two.rollback()
-print(two.execute('select count(*) from t').fetchone())
-";
-
-#[tokio::test]
-async fn a_connection_reads_while_another_writes() {
-    let folder = folder();
-    let sandbox = volume(VolumeMount::new(folder.path().join("vol"), "/vol"));
-    for place in ["/data/x.db", "/vol/x.db"] {
-        let code = format!("place = '{place}'\n{TWO_CONNECTIONS}");
-        let seen = "[(1,)]\ndatabase is locked\n[(1,), (2,)]\n(2,)\n";
-        assert_eq!(printed(&sandbox, &code).await, seen);
-    }
-    let left = |name: &str| folder.path().join("vol").join(name).exists();
-    assert!(left("x.db") && !left("x.db-journal") && !left("x.db.lock"));
-}
-
-#[tokio::test]
-async fn a_run_that_ends_in_a_transaction_locks_nobody_out() {
-    let storage = Arc::new(InMemoryStorage::new());
-    let sandbox = over(&storage);
-    let begin = "import os, sqlite3\nc = sqlite3.connect('/data/x.db')\n\
-                 with c: c.execute('create table t (n)'); c.execute('insert into t values (1)')\n\
-                 c.execute('pragma cache_size = 1')\n\
-                 c.executemany('insert into t values (?)', [(str(n) * 100,) for n in range(5000)])\n\
-                 print(os.path.exists('/data/x.db-journal'), os.stat('/data/x.db').st_size > 100000)";
-    assert_eq!(printed(&sandbox, begin).await, "True True\n");
-    // What was half written is taken back.
-    let read = "import sqlite3; c = sqlite3.connect('/data/x.db', timeout=0)\n\
-                with c: c.execute('insert into t values (2)')\n\
-                print(c.execute('select * from t').fetchall())";
-    assert_eq!(printed(&sandbox, read).await, "[(1,), (2,)]\n");
-}
-
-const SHARED: &str = "
-import sqlite3
-c = sqlite3.connect(place, timeout=0, isolation_level=None)
-def attempt(*statement):
-    try:
-        return c.execute(*statement).fetchall()
-    except sqlite3.OperationalError as error:
-        return str(error)
-";
-
-/// Sessions that have the same files, and open a database in `places`.
-async fn sharing<const N: usize>(sandbox: &Sandbox, places: [&str; N]) -> [Session; N] {
-    let mut sessions = Vec::new();
-    for place in places {
-        let session = sandbox.session().await.unwrap();
-        session.execute(format!("place = '{place}'\n{SHARED}")).await.unwrap();
-        sessions.push(session);
-    }
-    sessions.try_into().unwrap()
-}
-
-async fn said(session: &Session, statement: &str) -> String {
-    let code = format!("print(attempt({statement:?}))");
-    session.execute(code).await.unwrap().stdout.trim_end().to_owned()
-}
-
-#[tokio::test]
-async fn two_sessions_share_a_database() {
-    let folder = folder();
-    let config = VfsConfig::default()
-        .with_volume(VolumeMount::new(folder.path().join("vol"), "/vol"))
-        .with_volume(VolumeMount::new(folder.path().join("vol"), "/again"));
-    let sandbox = Sandbox::embedded().files(InMemoryStorage::new(), &config).build().unwrap();
-    for places in
-        [["/data/x.db", "/data/x.db"], ["/vol/x.db", "/vol/x.db"], ["/vol/y.db", "/again/y.db"]]
-    {
-        let [one, two] = sharing(&sandbox, places).await;
-        said(&one, "create table t (n)").await;
-        assert_eq!(said(&one, "begin immediate").await, "[]");
-        assert_eq!(said(&one, "insert into t values (1)").await, "[]");
-        assert_eq!(said(&two, "select * from t").await, "[]", "what was not committed is not seen");
-        assert_eq!(said(&two, "insert into t values (2)").await, "database is locked");
-        assert_eq!(said(&one, "commit").await, "[]");
-        assert_eq!(said(&two, "insert into t values (2)").await, "[]");
-        assert_eq!(said(&one, "select * from t").await, "[(1,), (2,)]");
-        // Who goes lets go.
-        said(&one, "begin immediate").await;
-        drop(one);
-        assert_eq!(said(&two, "insert into t values (3)").await, "[]");
-    }
-}
-
-#[tokio::test]
-async fn who_is_stopped_in_a_transaction_lets_go() {
-    let limits = ResourceLimits::default().with_timeout(Duration::from_secs(3));
-    let storage = InMemoryStorage::new();
-    let sandbox = Sandbox::embedded().limits(limits).storage(storage).build().unwrap();
-    let [one, two] = sharing(&sandbox, ["/data/x.db"; 2]).await;
-    said(&one, "create table t (n)").await;
-    said(&one, "insert into t values (1)").await;
-    let endless = "c.execute('pragma cache_size = 1')\nc.execute('begin exclusive')\n\
-        c.executemany('insert into t values (?)', [('x' * 100,) for _ in range(5000)])\nwhile True: pass";
-    let stopped = one.execute(endless);
-    let meanwhile = async {
-        while said(&two, "select count(*) from t").await != "database is locked" {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    let (stopped, ()) = tokio::join!(stopped, meanwhile);
-    assert!(matches!(stopped, Err(Error::Timeout(_))), "{stopped:?}");
-    drop(one);
-    assert_eq!(said(&two, "select * from t").await, "[(1,)]");
-    assert_eq!(said(&two, "insert into t values (2)").await, "[]");
-    assert_eq!(said(&two, "pragma integrity_check").await, "[('ok',)]");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_update_of_a_shared_database_is_lost() {
-    let sandbox = over(&Arc::new(InMemoryStorage::new()));
-    let [first, others @ ..] = sharing(&sandbox, ["/data/x.db"; 4]).await;
-    said(&first, "create table t (n)").await;
-    said(&first, "insert into t values (0)").await;
-    let add = "c.execute('pragma busy_timeout = 20000')\nfor _ in range(50):\n    \
-        c.execute('begin immediate')\n    \
-        n, = c.execute('select n from t').fetchone()\n    \
-        c.execute('update t set n = ?', (n + 1,))\n    c.execute('commit')";
-    let running: Vec<_> = others
-        .into_iter()
-        .map(|session| tokio::spawn(async move { session.execute(add).await.map(drop) }))
-        .collect();
-    for one in running {
-        one.await.unwrap().unwrap();
-    }
-    assert_eq!(said(&first, "select n from t").await, "[(150,)]");
-    assert_eq!(said(&first, "pragma integrity_check").await, "[('ok',)]");
-}
-
 #[cfg(unix)]
 #[tokio::test]
 async fn no_way_leads_around_a_mount_in_a_volume() {
@@ -652,25 +425,6 @@ async fn few_files_of_the_host_can_be_open() {
     assert_eq!(printed(&sandbox, code).await, "EMFILE 100\n2\n");
 }
 
-#[tokio::test]
-async fn who_only_reads_keeps_nobody_from_writing() {
-    let storage = ArcStorage::new(InMemoryStorage::new());
-    let mine = Sandbox::embedded().storage(storage.clone()).build().unwrap();
-    let code = "import sqlite3\nc = sqlite3.connect('/data/x.db')\n\
-        with c: c.execute('create table t (n)'); c.execute('insert into t values (1)')";
-    printed(&mine, code).await;
-    let config =
-        VfsConfig::new("/data").with_dir_perms(DirPerms::READ).with_file_perms(FilePerms::READ);
-    let theirs = Sandbox::embedded().files(storage, &config).build().unwrap();
-    let reader = theirs.session().await.unwrap();
-    let code = "import sqlite3\nc = sqlite3.connect('/data/x.db', isolation_level=None)\n\
-        c.execute('begin')\nprint(c.execute('select * from t').fetchall())";
-    assert_eq!(reader.execute(code).await.unwrap().stdout, "[(1,)]\n");
-    let code = "import sqlite3\nc = sqlite3.connect('/data/x.db', timeout=0)\n\
-        with c: c.execute('insert into t values (2)')\nprint('written')";
-    assert_eq!(printed(&mine, code).await, "written\n");
-}
-
 #[test]
 fn limits_are_on_by_default() {
     let limits = StorageLimits::default();
@@ -696,141 +450,4 @@ async fn an_open_file_keeps_its_room_until_it_is_closed() {
         os.rename('/data/g', '/data/h'); h.seek(0); print(h.read(), open('/data/h').read())";
     assert_eq!(printed(&sandbox, code).await, "1000\nold new\n");
     assert_eq!((storage.usage().bytes, storage.usage().nodes), (3, 1));
-}
-
-#[test]
-fn the_host_puts_files_where_it_says() {
-    let storage = InMemoryStorage::new();
-    for name in ["a/dots...", "a/b.", "a/b./c", "d"] {
-        if name == "a/b./c" {
-            storage.remove("a/b.").unwrap();
-        }
-        storage.write(name, name).unwrap();
-        assert_eq!(storage.read(name).unwrap(), name.as_bytes());
-    }
-    let names: Vec<_> = storage.list("/").unwrap().into_iter().map(|entry| entry.name).collect();
-    assert_eq!(names, ["a", "d"]);
-}
-
-fn tar_of(entries: &[(tar::EntryType, &str, &str)]) -> Vec<u8> {
-    let mut archive = tar::Builder::new(Vec::new());
-    for (kind, path, target) in entries {
-        let mut header = tar::Header::new_gnu();
-        header.set_entry_type(*kind);
-        header.set_size(0);
-        header.set_mode(0o644);
-        if target.is_empty() {
-            archive.append_data(&mut header, path, std::io::empty()).unwrap();
-        } else {
-            archive.append_link(&mut header, path, target).unwrap();
-        }
-    }
-    archive.into_inner().unwrap()
-}
-
-#[test]
-fn an_archive_stays_where_it_is_put() {
-    use tar::EntryType::{Directory, Link, Regular, Symlink};
-    for target in ["/other", "../other", "d/../../other"] {
-        let storage = InMemoryStorage::new();
-        storage.write("other/secret", "x").unwrap();
-        for last in [(Regular, "l/new", ""), (Link, "hard", "l/secret"), (Directory, "l/dir", "")] {
-            let tar = tar_of(&[(Directory, "d", ""), (Symlink, "l", target), last]);
-            let error = storage.import_tar("/into", tar.as_slice()).unwrap_err();
-            assert!(error.to_string().contains("import"), "{error}");
-            assert_eq!(storage.list("other").unwrap().len(), 1);
-            storage.remove("into").unwrap();
-        }
-    }
-    let storage = InMemoryStorage::new();
-    let tar = tar_of(&[(Directory, "a/b", ""), (Symlink, "a/l", "../a/b"), (Regular, "a/l/f", "")]);
-    storage.import_tar("/into", tar.as_slice()).unwrap();
-    assert_eq!(storage.read("/into/a/b/f").unwrap(), b"");
-}
-
-#[test]
-fn an_archive_cannot_fill_memory_with_a_name() {
-    let mut header = tar::Header::new_gnu();
-    header.set_entry_type(tar::EntryType::GNULongName);
-    header.set_size(1 << 30);
-    header.set_cksum();
-    let endless = std::io::Read::chain(&header.as_bytes()[..], std::io::repeat(b'n'));
-    let error = InMemoryStorage::new().import_tar("/", endless).unwrap_err();
-    assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
-    let cut = &tar_of(&[(tar::EntryType::Regular, "a", "")])[..512];
-    assert!(InMemoryStorage::new().import_tar("/", cut).is_err());
-}
-
-/// A storage with one of everything, as a program makes it.
-async fn one_of_each() -> Arc<InMemoryStorage> {
-    let storage = Arc::new(InMemoryStorage::new());
-    let code = "import os\nos.makedirs('/data/d/empty')\nopen('/data/d/f', 'w').write('contents')\n\
-        os.link('/data/d/f', '/data/again')\nos.symlink('d/f', '/data/l')\n\
-        os.symlink('nowhere', '/data/broken')\nopen('/data/\u{fc}', 'wb').truncate(100_000)\n\
-        os.utime('/data/d/f', (5, 6))";
-    over(&storage).execute(code).await.unwrap();
-    storage
-}
-
-/// What a program sees of that.
-async fn all_of_it(storage: &Arc<InMemoryStorage>) -> String {
-    let code = "import os\n\
-        for d, ds, fs in os.walk('/data'):\n    for n in sorted(ds + fs):\n        \
-        p = os.path.join(d, n); s = os.lstat(p)\n        \
-        print(p, oct(s.st_mode), s.st_size, s.st_nlink, os.path.islink(p) and os.readlink(p),\n              \
-        s.st_mtime == 6)\n\
-        print(os.path.samefile('/data/again', '/data/d/f'), open('/data/l').read())\n\
-        print(open('/data/\u{fc}', 'rb').read() == bytes(100_000))";
-    printed(&over(storage), code).await
-}
-
-#[tokio::test]
-async fn files_go_as_an_archive_as_serde_and_as_bytes() {
-    let storage = one_of_each().await;
-    let all = all_of_it(&storage).await;
-    assert!(
-        all.contains("/data/d/f 0o100644 8 2 False True\n") && all.ends_with("True\n"),
-        "{all}"
-    );
-    let mut tar = Vec::new();
-    storage.export_tar("/", &mut tar).unwrap();
-    let from_tar = Arc::new(InMemoryStorage::new());
-    from_tar.import_tar("/", tar.as_slice()).unwrap();
-    let text = serde_json::to_string(&storage.snapshot()).unwrap();
-    let saved: eryx::StorageSnapshot = serde_json::from_str(&text).unwrap();
-    let from_serde = Arc::new(saved.to_storage());
-    let bytes = storage.snapshot().to_bytes(1 << 20).unwrap();
-    let saved = eryx::StorageSnapshot::from_bytes(&bytes, storage.limits()).unwrap();
-    let from_bytes = Arc::new(InMemoryStorage::new());
-    from_bytes.restore(&saved).unwrap();
-    let fork = Arc::new(storage.fork());
-    for copy in [from_tar, from_serde, from_bytes, fork] {
-        assert_eq!(all_of_it(&copy).await, all);
-        assert_eq!(copy.usage(), storage.usage());
-        copy.remove("/").unwrap();
-        assert_eq!(copy.usage(), eryx::StorageUsage::default());
-    }
-    assert_eq!(all_of_it(&storage).await, all);
-}
-
-#[test]
-fn an_archive_brings_back_contents_and_times() {
-    let storage = ArcStorage::new(InMemoryStorage::new());
-    storage.write("d/f", "contents").unwrap();
-    let mut tar = Vec::new();
-    storage.export_tar("/", &mut tar).unwrap();
-    let modified = storage.metadata("d/f").unwrap().modified.unwrap();
-    let copy = ArcStorage::new(InMemoryStorage::new());
-    copy.import_tar("/", tar.as_slice()).unwrap();
-    assert_eq!(copy.read("d/f").unwrap(), b"contents");
-    let seconds =
-        |time: std::time::SystemTime| time.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    let copied = copy.metadata("d/f").unwrap().modified.unwrap();
-    assert_eq!(seconds(copied), seconds(modified));
-    let fork = copy.fork().unwrap();
-    fork.write("d/f", "changed").unwrap();
-    assert_eq!(copy.read("d/f").unwrap(), b"contents");
-    copy.restore(&fork.snapshot().unwrap()).unwrap();
-    assert_eq!(copy.read("d/f").unwrap(), b"changed");
-    assert_eq!(copy.usage().unwrap().bytes, 7);
 }

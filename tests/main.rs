@@ -1,12 +1,16 @@
 //! What eryx promises, tested over its public face.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod archives;
 mod asyncio;
 mod bad_servers;
 mod callback_threats;
 mod callbacks;
+mod chances;
 mod clients;
 mod crowd;
+mod databases;
+mod descriptors;
 mod ends;
 mod examples;
 mod exits;
@@ -23,6 +27,7 @@ mod network;
 mod network_events;
 mod network_limits;
 mod network_requests;
+mod network_sends;
 mod network_threats;
 mod output;
 mod packages;

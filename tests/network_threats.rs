@@ -372,14 +372,20 @@ fn repeating(authority: &Authority) -> (Server, Arc<Mutex<String>>) {
     (server, seen)
 }
 
-#[tokio::test]
-async fn case_58_the_value_is_in_nothing_that_a_used_session_leaves() {
-    let (logs, _guard) = crate::support::captured_events();
+/// Such a server, and a sandbox that has a secret for it wherever secrets can be.
+fn with_secret_for_repeating() -> (Server, Arc<Mutex<String>>, Sandbox) {
     let authority = Authority::new();
     let (server, seen) = repeating(&authority);
     let secret = Secret::new("KEY", VALUE, ["api.test".parse().unwrap()]).unwrap();
     let secret = secret.in_path_and_query().in_body();
     let sandbox = Sandbox::embedded().network(trusting(&authority)).secret(secret).build().unwrap();
+    (server, seen, sandbox)
+}
+
+#[tokio::test]
+async fn case_58_the_value_is_in_nothing_that_a_used_session_leaves() {
+    let (logs, _guard) = crate::support::captured_events();
+    let (server, seen, sandbox) = with_secret_for_repeating();
     let session = sandbox.session().await.unwrap();
     let code = format!(
         "import os, http.client\nc = http.client.HTTPSConnection('api.test', {})\n\
@@ -442,11 +448,7 @@ async fn case_56_the_value_is_not_sent_where_the_server_is_not_verified() {
 #[tokio::test]
 async fn case_58_the_value_is_in_no_trace() {
     let (logs, _guard) = crate::support::captured_events();
-    let authority = Authority::new();
-    let (server, seen) = repeating(&authority);
-    let secret = Secret::new("KEY", VALUE, ["api.test".parse().unwrap()]).unwrap();
-    let secret = secret.in_path_and_query().in_body();
-    let sandbox = Sandbox::embedded().network(trusting(&authority)).secret(secret).build().unwrap();
+    let (server, seen, sandbox) = with_secret_for_repeating();
     let code = format!(
         "import os, http.client\nc = http.client.HTTPSConnection('api.test', {})\n\
          c.request('POST', '/?' + os.environ['KEY'], 'k=' + os.environ['KEY'], \

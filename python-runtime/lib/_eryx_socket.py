@@ -579,7 +579,7 @@ class socket:
         with memoryview(data) as view, view.cast("B") as rest:
             sent = 0
             while sent < len(rest):
-                sent += self._send(rest[sent : sent + MOST_BYTES], end, flags)
+                sent += self._send(rest[sent:], end, flags)
 
     def sendto(self, data, *arguments):
         if self._type != SOCK_STREAM:

@@ -343,11 +343,11 @@ class _SSLSocket:
     def write(self, data, /):
         with memoryview(data) as view, view.cast("B") as bytes_:
             if self._bios is None and len(bytes_):
-                return self._do(_eryx_net.tls_send, bytes_[:MOST_BYTES])
+                return self._do(_eryx_net.tls_send, bytes_)
             # In memory there is room for all of it, and asyncio copies what is not taken.
             sent = 0
             while sent < len(bytes_):
-                sent += self._do(_eryx_net.tls_send, bytes_[sent : sent + MOST_BYTES])
+                sent += self._do(_eryx_net.tls_send, bytes_[sent:])
             return sent
 
     def pending(self):

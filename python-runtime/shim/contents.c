@@ -37,8 +37,8 @@ static __wasi_errno_t read_piece(const file_t *file, uint8_t *into, size_t lengt
 }
 
 /* Until it is `length` bytes or the file ends. */
-__wasi_errno_t eryx_read_at(const file_t *file, void *into, size_t length,
-                            __wasi_filesize_t position, size_t *got) {
+static __wasi_errno_t read_at(const file_t *file, void *into, size_t length,
+                              __wasi_filesize_t position, size_t *got) {
     *got = 0;
     size_t wanted, now;
     do {
@@ -51,14 +51,6 @@ __wasi_errno_t eryx_read_at(const file_t *file, void *into, size_t length,
         *got += now;
     } while (now == wanted && *got < length);
     return 0;
-}
-
-__wasi_errno_t eryx_read_file(file_t *file, void *into, size_t length, size_t *got) {
-    __wasi_errno_t error = eryx_read_at(file, into, length, file->position, got);
-    if (error == 0) {
-        file->position += *got;
-    }
-    return error;
 }
 
 static __wasi_errno_t write_at(const file_t *file, const uint8_t *bytes, size_t length,
@@ -145,9 +137,11 @@ static __wasi_errno_t append(file_t *file, const uint8_t *bytes, size_t length, 
     return length > 0 ? eryx_size_of(file, &file->position) : 0;
 }
 
-__wasi_errno_t eryx_write_file(file_t *file, const uint8_t *bytes, size_t length, size_t *written) {
-    if (!(file->rights & __WASI_RIGHTS_FD_WRITE)) {
-        return __WASI_ERRNO_BADF;
+/* At `place`, or at NULL where the file stands. */
+static __wasi_errno_t write_bytes(file_t *file, const uint8_t *bytes, size_t length,
+                                  const __wasi_filesize_t *place, size_t *written) {
+    if (place != NULL) {
+        return write_at(file, bytes, length, *place, written);
     }
     if (file->status & __WASI_FDFLAGS_APPEND) {
         return append(file, bytes, length, written);
@@ -176,42 +170,52 @@ static uint8_t *gather(const __wasi_ciovec_t *parts, size_t count, size_t *lengt
     return all;
 }
 
-__wasi_errno_t __wasi_fd_write(__wasi_fd_t descriptor, const __wasi_ciovec_t *parts, size_t count,
-                               __wasi_size_t *written) {
+static __wasi_errno_t write_parts(__wasi_fd_t descriptor, const __wasi_ciovec_t *parts,
+                                  size_t count, const __wasi_filesize_t *place,
+                                  __wasi_size_t *written) {
     file_t *file = eryx_file(descriptor);
-    if (file == NULL) {
-        return __WASI_ERRNO_BADF;
-    }
-    if (count == 1) {
-        return eryx_write_file(file, parts->buf, parts->buf_len, written);
-    }
-    size_t length;
-    uint8_t *all = gather(parts, count, &length);
-    if (all == NULL) {
-        return __WASI_ERRNO_NOMEM;
-    }
-    __wasi_errno_t error = eryx_write_file(file, all, length, written);
-    free(all);
-    return error;
-}
-
-__wasi_errno_t __wasi_fd_pwrite(__wasi_fd_t descriptor, const __wasi_ciovec_t *parts, size_t count,
-                                __wasi_filesize_t position, __wasi_size_t *written) {
-    const file_t *file = eryx_file(descriptor);
     if (file == NULL || !(file->rights & __WASI_RIGHTS_FD_WRITE)) {
         return __WASI_ERRNO_BADF;
     }
     if (count == 1) {
-        return write_at(file, parts->buf, parts->buf_len, position, written);
+        return write_bytes(file, parts->buf, parts->buf_len, place, written);
     }
     size_t length;
     uint8_t *all = gather(parts, count, &length);
     if (all == NULL) {
         return __WASI_ERRNO_NOMEM;
     }
-    __wasi_errno_t error = write_at(file, all, length, position, written);
+    __wasi_errno_t error = write_bytes(file, all, length, place, written);
     free(all);
     return error;
+}
+
+__wasi_errno_t __wasi_fd_write(__wasi_fd_t descriptor, const __wasi_ciovec_t *parts, size_t count,
+                               __wasi_size_t *written) {
+    return write_parts(descriptor, parts, count, NULL, written);
+}
+
+__wasi_errno_t __wasi_fd_pwrite(__wasi_fd_t descriptor, const __wasi_ciovec_t *parts, size_t count,
+                                __wasi_filesize_t position, __wasi_size_t *written) {
+    return write_parts(descriptor, parts, count, &position, written);
+}
+
+static __wasi_errno_t read_parts(const file_t *file, const __wasi_iovec_t *parts, size_t count,
+                                 __wasi_filesize_t position, __wasi_size_t *got) {
+    *got = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t now;
+        __wasi_errno_t error =
+            read_at(file, parts[i].buf, parts[i].buf_len, position + *got, &now);
+        if (error != 0) {
+            return *got > 0 ? 0 : error;
+        }
+        *got += now;
+        if (now < parts[i].buf_len) {
+            return 0;
+        }
+    }
+    return 0;
 }
 
 __wasi_errno_t __wasi_fd_read(__wasi_fd_t descriptor, const __wasi_iovec_t *parts, size_t count,
@@ -221,39 +225,15 @@ __wasi_errno_t __wasi_fd_read(__wasi_fd_t descriptor, const __wasi_iovec_t *part
         return descriptor == 0 ? eryx_libc_fd_read(descriptor, parts, count, got)
                                : __WASI_ERRNO_BADF;
     }
-    *got = 0;
-    for (size_t i = 0; i < count; i++) {
-        size_t now;
-        __wasi_errno_t error = eryx_read_file(file, parts[i].buf, parts[i].buf_len, &now);
-        if (error != 0) {
-            return *got > 0 ? 0 : error;
-        }
-        *got += now;
-        if (now < parts[i].buf_len) {
-            return 0;
-        }
+    __wasi_errno_t error = read_parts(file, parts, count, file->position, got);
+    if (error == 0) {
+        file->position += *got;
     }
-    return 0;
+    return error;
 }
 
 __wasi_errno_t __wasi_fd_pread(__wasi_fd_t descriptor, const __wasi_iovec_t *parts, size_t count,
                                __wasi_filesize_t position, __wasi_size_t *got) {
     const file_t *file = eryx_file(descriptor);
-    if (file == NULL) {
-        return __WASI_ERRNO_BADF;
-    }
-    *got = 0;
-    for (size_t i = 0; i < count; i++) {
-        size_t now;
-        __wasi_errno_t error =
-            eryx_read_at(file, parts[i].buf, parts[i].buf_len, position + *got, &now);
-        if (error != 0) {
-            return *got > 0 ? 0 : error;
-        }
-        *got += now;
-        if (now < parts[i].buf_len) {
-            return 0;
-        }
-    }
-    return 0;
+    return file == NULL ? __WASI_ERRNO_BADF : read_parts(file, parts, count, position, got);
 }

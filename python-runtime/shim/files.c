@@ -153,36 +153,65 @@ int __wasilibc_nocwd_openat_nomode(int folder, const char *path, int flags) {
     return opened;
 }
 
+/* What is wrong with a path from a directory; 0 for nothing. */
+static __wasi_errno_t check_path(const file_t *folder, const char *path) {
+    if (!is_text(path)) {
+        return __WASI_ERRNO_ILSEQ;
+    }
+    return folder == NULL ? __WASI_ERRNO_BADF : 0;
+}
+
 /* Defines `__wasi_NAME`, which libc calls with a directory and a path: `call` is
    what it asks of the host. */
-#define PATH_CALL(name, parameters, paths_are_text, call)              \
-    __wasi_errno_t __wasi_##name parameters {                          \
-        const file_t *folder = eryx_file(fd);                          \
-        if (!(paths_are_text)) {                                       \
-            return __WASI_ERRNO_ILSEQ;                                 \
-        }                                                              \
-        if (folder == NULL) {                                          \
-            return __WASI_ERRNO_BADF;                                  \
-        }                                                              \
-        sandbox_string_t text = text_of(path);                         \
-        wasi_filesystem_types_error_code_t error;                      \
+#define PATH_CALL(name, parameters, call)                                              \
+    __wasi_errno_t __wasi_##name parameters {                                          \
+        const file_t *folder = eryx_file(fd);                                          \
+        __wasi_errno_t refusal = check_path(folder, path);                             \
+        if (refusal != 0) {                                                            \
+            return refusal;                                                            \
+        }                                                                              \
+        sandbox_string_t text = text_of(path);                                         \
+        wasi_filesystem_types_error_code_t error;                                      \
         return wasi_filesystem_types_method_descriptor_##call ? 0 : eryx_error(error); \
     }
 
-PATH_CALL(path_create_directory, (__wasi_fd_t fd, const char *path), is_text(path),
+PATH_CALL(path_create_directory, (__wasi_fd_t fd, const char *path),
           create_directory_at(handle_of(folder), &text, &error))
-PATH_CALL(path_remove_directory, (__wasi_fd_t fd, const char *path), is_text(path),
+PATH_CALL(path_remove_directory, (__wasi_fd_t fd, const char *path),
           remove_directory_at(handle_of(folder), &text, &error))
-PATH_CALL(path_unlink_file, (__wasi_fd_t fd, const char *path), is_text(path),
+PATH_CALL(path_unlink_file, (__wasi_fd_t fd, const char *path),
           unlink_file_at(handle_of(folder), &text, &error))
+
+/* The same with another directory and path. */
+#define PATHS_CALL(name, parameters, call)                                             \
+    __wasi_errno_t __wasi_##name parameters {                                          \
+        const file_t *folder = eryx_file(fd), *new_folder = eryx_file(new_fd);         \
+        __wasi_errno_t refusal = check_path(folder, path);                             \
+        if (refusal == 0) {                                                            \
+            refusal = check_path(new_folder, new_path);                                \
+        }                                                                              \
+        if (refusal != 0) {                                                            \
+            return refusal;                                                            \
+        }                                                                              \
+        sandbox_string_t text = text_of(path), new_text = text_of(new_path);           \
+        wasi_filesystem_types_error_code_t error;                                      \
+        return wasi_filesystem_types_method_descriptor_##call ? 0 : eryx_error(error); \
+    }
+
+PATHS_CALL(path_link,
+           (__wasi_fd_t fd, __wasi_lookupflags_t lookup, const char *path, __wasi_fd_t new_fd,
+            const char *new_path),
+           link_at(handle_of(folder), flags_of(lookup), &text, handle_of(new_folder), &new_text,
+                   &error))
+PATHS_CALL(path_rename,
+           (__wasi_fd_t fd, const char *path, __wasi_fd_t new_fd, const char *new_path),
+           rename_at(handle_of(folder), &text, handle_of(new_folder), &new_text, &error))
 
 __wasi_errno_t __wasi_path_symlink(const char *target, __wasi_fd_t fd, const char *path) {
     const file_t *folder = eryx_file(fd);
-    if (!is_text(target) || !is_text(path)) {
-        return __WASI_ERRNO_ILSEQ;
-    }
-    if (folder == NULL) {
-        return __WASI_ERRNO_BADF;
+    __wasi_errno_t refusal = is_text(target) ? check_path(folder, path) : __WASI_ERRNO_ILSEQ;
+    if (refusal != 0) {
+        return refusal;
     }
     sandbox_string_t to = text_of(target), text = text_of(path);
     wasi_filesystem_types_error_code_t error;
@@ -191,49 +220,12 @@ __wasi_errno_t __wasi_path_symlink(const char *target, __wasi_fd_t fd, const cha
                : eryx_error(error);
 }
 
-__wasi_errno_t __wasi_path_link(__wasi_fd_t fd, __wasi_lookupflags_t lookup, const char *path,
-                                __wasi_fd_t new_fd, const char *new_path) {
-    const file_t *folder = eryx_file(fd), *new_folder = eryx_file(new_fd);
-    if (!is_text(path) || !is_text(new_path)) {
-        return __WASI_ERRNO_ILSEQ;
-    }
-    if (folder == NULL || new_folder == NULL) {
-        return __WASI_ERRNO_BADF;
-    }
-    sandbox_string_t text = text_of(path), new_text = text_of(new_path);
-    wasi_filesystem_types_error_code_t error;
-    return wasi_filesystem_types_method_descriptor_link_at(handle_of(folder), flags_of(lookup),
-                                                           &text, handle_of(new_folder), &new_text,
-                                                           &error)
-               ? 0
-               : eryx_error(error);
-}
-
-__wasi_errno_t __wasi_path_rename(__wasi_fd_t fd, const char *path, __wasi_fd_t new_fd,
-                                  const char *new_path) {
-    const file_t *folder = eryx_file(fd), *new_folder = eryx_file(new_fd);
-    if (!is_text(path) || !is_text(new_path)) {
-        return __WASI_ERRNO_ILSEQ;
-    }
-    if (folder == NULL || new_folder == NULL) {
-        return __WASI_ERRNO_BADF;
-    }
-    sandbox_string_t text = text_of(path), new_text = text_of(new_path);
-    wasi_filesystem_types_error_code_t error;
-    return wasi_filesystem_types_method_descriptor_rename_at(
-               handle_of(folder), &text, handle_of(new_folder), &new_text, &error)
-               ? 0
-               : eryx_error(error);
-}
-
 __wasi_errno_t __wasi_path_readlink(__wasi_fd_t fd, const char *path, uint8_t *into,
                                     __wasi_size_t size, __wasi_size_t *length) {
     const file_t *folder = eryx_file(fd);
-    if (!is_text(path)) {
-        return __WASI_ERRNO_ILSEQ;
-    }
-    if (folder == NULL) {
-        return __WASI_ERRNO_BADF;
+    __wasi_errno_t refusal = check_path(folder, path);
+    if (refusal != 0) {
+        return refusal;
     }
     sandbox_string_t text = text_of(path), target;
     wasi_filesystem_types_error_code_t error;
@@ -284,11 +276,9 @@ static void tell(const wasi_filesystem_types_descriptor_stat_t *known,
 __wasi_errno_t __wasi_path_filestat_get(__wasi_fd_t fd, __wasi_lookupflags_t lookup,
                                         const char *path, __wasi_filestat_t *answer) {
     const file_t *folder = eryx_file(fd);
-    if (!is_text(path)) {
-        return __WASI_ERRNO_ILSEQ;
-    }
-    if (folder == NULL) {
-        return __WASI_ERRNO_BADF;
+    __wasi_errno_t refusal = check_path(folder, path);
+    if (refusal != 0) {
+        return refusal;
     }
     sandbox_string_t text = text_of(path);
     wasi_filesystem_types_descriptor_stat_t known;
@@ -348,11 +338,9 @@ __wasi_errno_t __wasi_path_filestat_set_times(__wasi_fd_t fd, __wasi_lookupflags
                                               __wasi_timestamp_t modified,
                                               __wasi_fstflags_t which) {
     const file_t *folder = eryx_file(fd);
-    if (!is_text(path)) {
-        return __WASI_ERRNO_ILSEQ;
-    }
-    if (folder == NULL) {
-        return __WASI_ERRNO_BADF;
+    __wasi_errno_t refusal = check_path(folder, path);
+    if (refusal != 0) {
+        return refusal;
     }
     sandbox_string_t text = text_of(path);
     new_time_t access = new_access(accessed, which), change = new_modification(modified, which);

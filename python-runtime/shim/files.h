@@ -50,12 +50,6 @@ __wasi_errno_t eryx_open_at(const file_t *folder, __wasi_lookupflags_t lookup, c
                             __wasi_oflags_t open, __wasi_rights_t rights, __wasi_fdflags_t status,
                             wasi_filesystem_types_own_descriptor_t *opened);
 
-/* contents.c: reading and writing. */
-__wasi_errno_t eryx_read_at(const file_t *file, void *into, size_t length,
-                            __wasi_filesize_t position, size_t *got);
-__wasi_errno_t eryx_read_file(file_t *file, void *into, size_t length, size_t *got);
-__wasi_errno_t eryx_write_file(file_t *file, const uint8_t *bytes, size_t length, size_t *written);
-
 static inline wasi_filesystem_types_borrow_descriptor_t handle_of(const file_t *file) {
     return wasi_filesystem_types_borrow_descriptor(file->handle);
 }

@@ -50,10 +50,8 @@ pub(crate) async fn execute<T: RuntimeView>(
     let program = {
         let executor = interpreter.executor().clone();
         let lasting = interpreter.is_lasting();
-        let runtime = interpreter.body()?.runtime();
-        let clock = runtime.clock().clone();
-        let chance = runtime.chance().map(|chance| &*chance);
-        program(code, options, executor.extensions(), lasting, &clock, chance)?
+        let runtime = &*interpreter.body()?.runtime();
+        program(code, options, executor.extensions(), lasting, runtime)?
     };
     let ended = enter(interpreter, options, async |body| {
         body.store.data_mut().begin_run();

@@ -184,7 +184,7 @@ impl<T: RuntimeView> Interpreter<T> {
     ) -> Result<(), Error> {
         let original = self.body()?.runtime();
         let host = original.standing();
-        let host = match (host, original.chance()) {
+        let host = match (host, original.chance_mut()) {
             (Some(host), Some(chance)) if !same_chance => Some(host.copied(chance.count_copy())),
             (host, _) => host,
         };

@@ -5,10 +5,9 @@ use crate::bindings::eryx::runtime::callbacks::Description;
 use crate::bindings::eryx::runtime::tracing::Events;
 use crate::bindings::exports::eryx::runtime::execution::Program;
 use crate::callback::HostCallbackInfo;
-use crate::chance::Chance;
-use crate::clock::Clock;
 use crate::run::RunOptions;
 use crate::trace::TraceOptions;
+use crate::view::RuntimeCtx;
 
 /// Bytes of the largest program. Compiling takes some fifty times its size in
 /// memory.
@@ -19,8 +18,7 @@ pub(crate) fn program(
     options: &RunOptions,
     extensions: &[String],
     lasting: bool,
-    clock: &Clock,
-    chance: Option<&Chance>,
+    runtime: &RuntimeCtx,
 ) -> Result<Program, Error> {
     check(code, options)?;
     let mut argv = vec![options.argv0.as_ref().unwrap_or(&options.filename).clone()];
@@ -31,8 +29,8 @@ pub(crate) fn program(
         filename: options.filename.clone(),
         argv,
         result_variable: options.result_variable.clone(),
-        entropy: entropy_of(chance.map(|chance| chance.bytes("program")))?,
-        started: clock.since_1970(),
+        entropy: entropy_of(runtime.chance().map(|chance| chance.bytes("program")))?,
+        started: runtime.clock().since_1970(),
         environment: options.environment.clone(),
         callbacks: options.callbacks.infos().iter().map(description).collect(),
         calls_in_flight: u32::try_from(callbacks.most_in_flight()).unwrap_or(u32::MAX),

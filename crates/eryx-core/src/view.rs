@@ -186,7 +186,11 @@ impl RuntimeCtx {
         &self.clock
     }
 
-    pub(crate) fn chance(&mut self) -> Option<&mut Chance> {
+    pub(crate) fn chance(&self) -> Option<&Chance> {
+        self.chance.as_ref()
+    }
+
+    pub(crate) fn chance_mut(&mut self) -> Option<&mut Chance> {
         self.chance.as_mut()
     }
 

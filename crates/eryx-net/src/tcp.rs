@@ -158,12 +158,13 @@ impl Connection {
     }
 
     /// What a proxy would be asked for by `bytes`, and was not permitted on this
-    /// connection before.
-    pub(crate) fn asks(&self, bytes: &[u8]) -> Result<Vec<Target>, Unclear> {
-        let mut asked = self.requests.clone().follow(bytes)?;
+    /// connection before; and where its requests stand after them.
+    pub(crate) fn asks(&self, bytes: &[u8]) -> Result<(Vec<Target>, Follower), Unclear> {
+        let mut after = self.requests.clone();
+        let mut asked = after.follow(bytes)?;
         asked.retain(|target| !self.permitted.contains(target));
         asked.dedup();
-        Ok(asked)
+        Ok((asked, after))
     }
 
     /// Keeps in mind what was permitted, of so much the last.
@@ -179,11 +180,16 @@ impl Connection {
         self.requests.connected()
     }
 
-    /// Sends what was looked at before; how many of `bytes` the operating system took.
-    pub(crate) fn send_plain(&mut self, bytes: &[u8]) -> Result<usize, Failure> {
+    /// Sends what was looked at before, with where requests stand after it; how many of
+    /// `bytes` the operating system took.
+    pub(crate) fn send_plain(&mut self, bytes: &[u8], after: Follower) -> Result<usize, Failure> {
         let sent = self.send(bytes)?;
-        // The beginning of what is clear is clear.
-        let _ = self.requests.follow(bytes.get(..sent).unwrap_or_default());
+        if sent == bytes.len() {
+            self.requests = after;
+        } else {
+            // The beginning of what is clear is clear.
+            let _ = self.requests.follow(bytes.get(..sent).unwrap_or_default());
+        }
         Ok(sent)
     }
 

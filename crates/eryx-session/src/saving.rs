@@ -92,9 +92,7 @@ pub(crate) fn save_files<T: RuntimeView>(
     limit: u64,
     others: u64,
 ) -> Result<Vec<u8>, Error> {
-    interpreter.check()?;
-    let data = interpreter.data_mut().ok_or(Error::Busy)?;
-    data.save_files(limit.saturating_sub(others)).map_err(|error| {
+    usable_data(interpreter)?.save_files(limit.saturating_sub(others)).map_err(|error| {
         Error::Snapshot(match error {
             SnapshotError::TooLarge { size, .. } => {
                 SnapshotError::TooLarge { size: size.saturating_add(others), limit }
@@ -111,7 +109,11 @@ pub(crate) fn load_files<T: RuntimeView>(
     saved: Option<&[u8]>,
 ) -> Result<Undoing, Error> {
     let Some(saved) = saved else { return Ok(Undoing::of(None)) };
+    let loaded = usable_data(interpreter)?.load_files(saved);
+    loaded.map(|undo| Undoing::of(Some(undo))).map_err(Error::Snapshot)
+}
+
+fn usable_data<T: RuntimeView>(interpreter: &mut Interpreter<T>) -> Result<&mut T, Error> {
     interpreter.check()?;
-    let data = interpreter.data_mut().ok_or(Error::Busy)?;
-    data.load_files(saved).map(|undo| Undoing::of(Some(undo))).map_err(Error::Snapshot)
+    interpreter.data_mut().ok_or(Error::Busy)
 }

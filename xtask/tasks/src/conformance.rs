@@ -99,12 +99,11 @@ fn run_modules(repository: &Path, wanted: &[String], detail: Detail) -> Result<(
         toml::from_str(&text).with_context(|| format!("cannot read {}", path.display()))?;
     let volume = repository.join(VOLUME);
     let mut runs = Vec::new();
-    for (module, Module { passes, left_out }) in &modules {
-        if wanted.is_empty() || wanted.iter().any(|name| module.contains(name.as_str())) {
-            let passes = *passes;
-            runs.push(Run { module, passes, left_out, volume: None });
-            if module.contains("sqlite3") {
-                runs.push(Run { module, passes, left_out, volume: Some(volume.join(module)) });
+    for (name, module) in &modules {
+        if wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str())) {
+            runs.push(Run { name, module, volume: None });
+            if name.contains("sqlite3") {
+                runs.push(Run { name, module, volume: Some(volume.join(name)) });
             }
         }
     }
@@ -117,9 +116,8 @@ fn run_modules(repository: &Path, wanted: &[String], detail: Detail) -> Result<(
 
 /// A module, and the folder that its files are in if they are not in memory.
 struct Run<'a> {
-    module: &'a str,
-    passes: u64,
-    left_out: &'a BTreeMap<String, String>,
+    name: &'a str,
+    module: &'a Module,
     volume: Option<PathBuf>,
 }
 
@@ -181,7 +179,7 @@ struct Suite {
 impl Suite {
     /// Runs a module's tests; tells what came of them, and how many failed.
     fn run(&self, run: &Run<'_>) -> Result<(String, usize)> {
-        let Run { module, passes, left_out, volume } = run;
+        let Run { name, module: Module { passes, left_out }, volume } = run;
         let mut command = Command::new(&self.program);
         command.arg("run");
         let mut place = "";
@@ -199,7 +197,7 @@ impl Suite {
             .args(["--allow-host", "localhost:*", "--allow-host", "127.0.0.1:*", "-v"])
             .arg(format!("{}:{GUEST}:ro", self.tests.display()))
             .arg(&self.runner)
-            .arg(module)
+            .arg(name)
             .args(left_out.keys())
             .output()
             .with_context(|| format!("cannot start {}", self.program.display()))?;
@@ -207,11 +205,11 @@ impl Suite {
         let last = text.lines().last().unwrap_or_default();
         let Ok(report) = serde_json::from_str::<Report>(last) else {
             let end = tail(&output.stderr);
-            return Ok((format!("{module}{place}: did not come to its end\n{end}\n"), 1));
+            return Ok((format!("{name}{place}: did not come to its end\n{end}\n"), 1));
         };
         let Report { passed, omitted, failed, skipped } = report;
         let mut told = format!(
-            "{module}{place}: {passed} passed, {} failed, {} skipped, {omitted} left out\n",
+            "{name}{place}: {passed} passed, {} failed, {} skipped, {omitted} left out\n",
             failed.len(),
             skipped.len()
         );
@@ -219,7 +217,7 @@ impl Suite {
             for (test, reason) in &skipped {
                 writeln!(told, "    skipped {test}: {reason}")?;
             }
-            for (pattern, reason) in *left_out {
+            for (pattern, reason) in left_out {
                 writeln!(told, "    left out {pattern}: {reason}")?;
             }
         }

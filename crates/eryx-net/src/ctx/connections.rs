@@ -100,12 +100,13 @@ impl NetCtx {
         let bytes = bytes.get(..MOST_BYTES).unwrap_or(bytes);
         let connection = self.plain(number)?;
         let peer = connection.peer();
-        let asked = connection.asks(bytes).map_err(|unclear| self.refuse_unclear(peer, unclear))?;
+        let looked = connection.asks(bytes);
+        let (asked, after) = looked.map_err(|unclear| self.refuse_unclear(peer, unclear))?;
         for target in asked {
             self.permit_tunnel(peer, &target)?;
             self.connection_mut(number)?.permit(target);
         }
-        let sent = self.connection_mut(number)?.send_plain(bytes)?;
+        let sent = self.connection_mut(number)?.send_plain(bytes, after)?;
         Ok(u32::try_from(sent).unwrap_or(u32::MAX))
     }
 

@@ -4,7 +4,6 @@ use super::bindings::wasi::filesystem::types::{
 };
 use super::convert::{open, timestamp};
 use super::{Answer, Failure};
-use crate::FsError;
 use crate::descriptor::Descriptor;
 use crate::known::Known;
 use crate::listing::Listing;
@@ -13,17 +12,27 @@ use crate::open_file::OpenFile;
 use crate::place::Place;
 use crate::stream::{FileReader, FileWriter};
 use crate::view::VfsCtxView;
+use crate::{FsError, FsResult};
 use std::sync::Arc;
+use std::time::SystemTime;
 use wasmtime::component::Resource;
 use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream};
 
 type Handle = Resource<Descriptor>;
+
+type Times = (Option<SystemTime>, Option<SystemTime>);
 
 fn follow(flags: PathFlags) -> bool {
     flags.contains(PathFlags::SYMLINK_FOLLOW)
 }
 
 impl VfsCtxView<'_> {
+    /// The times to set, of which either may stay as it is.
+    fn times(&self, accessed: NewTimestamp, modified: NewTimestamp) -> FsResult<Times> {
+        let now = self.ctx.now();
+        Ok((timestamp(accessed, now)?, timestamp(modified, now)?))
+    }
+
     fn dir(&self, handle: &Handle) -> Answer<Arc<Place>> {
         Ok(Arc::clone(self.table.get(handle)?.dir()?))
     }
@@ -144,8 +153,7 @@ impl HostDescriptor for VfsCtxView<'_> {
         accessed: NewTimestamp,
         modified: NewTimestamp,
     ) -> Answer<()> {
-        let now = self.ctx.now();
-        let (accessed, modified) = (timestamp(accessed, now)?, timestamp(modified, now)?);
+        let (accessed, modified) = self.times(accessed, modified)?;
         match self.table.get(&this)? {
             Descriptor::File(file) => file.set_times(accessed, modified).await?,
             Descriptor::Dir { place, .. } => {
@@ -210,8 +218,7 @@ impl HostDescriptor for VfsCtxView<'_> {
         accessed: NewTimestamp,
         modified: NewTimestamp,
     ) -> Answer<()> {
-        let now = self.ctx.now();
-        let (accessed, modified) = (timestamp(accessed, now)?, timestamp(modified, now)?);
+        let (accessed, modified) = self.times(accessed, modified)?;
         let dir = self.dir(&this)?;
         Ok(self.ctx.set_times_at(&dir, &path, follow(flags), accessed, modified).await?)
     }

@@ -178,11 +178,9 @@ impl Tree {
         accessed: Option<SystemTime>,
         modified: Option<SystemTime>,
     ) -> FsResult<()> {
-        let now = self.clock.now();
-        let node = self.nodes.get_mut(number).ok_or(FsError::NoEntry)?;
+        let node = self.changing(number)?;
         node.accessed = accessed.unwrap_or(node.accessed);
         node.modified = modified.unwrap_or(node.modified);
-        node.changed = now;
         Ok(())
     }
 
@@ -243,10 +241,8 @@ impl Tree {
         self.room_for_node()?;
         self.usage.nodes = self.usage.nodes.saturating_add(1);
         self.entries_mut(dir)?.insert(name.into(), number);
-        let now = self.clock.now();
-        let node = self.nodes.get_mut(number).ok_or(FsError::NoEntry)?;
+        let node = self.changing(number)?;
         node.links = node.links.saturating_add(1);
-        node.changed = now;
         Ok(())
     }
 
@@ -296,9 +292,7 @@ impl Tree {
         }
         self.entries_mut(from)?.remove(name);
         self.entries_mut(to)?.insert(new_name.into(), moved);
-        let now = self.clock.now();
-        let node = self.nodes.get_mut(moved).ok_or(FsError::NoEntry)?;
-        node.changed = now;
+        let node = self.changing(moved)?;
         if let What::Directory { parent, .. } = &mut node.what {
             *parent = to;
         }
@@ -366,12 +360,18 @@ impl Tree {
         }
     }
 
+    /// A node that changes now.
+    fn changing(&mut self, number: u64) -> FsResult<&mut Node> {
+        let now = self.clock.now();
+        let node = self.nodes.get_mut(number).ok_or(FsError::NoEntry)?;
+        node.changed = now;
+        Ok(node)
+    }
+
     /// The entries of a directory that is about to change.
     fn entries_mut(&mut self, dir: u64) -> FsResult<&mut BTreeMap<Arc<str>, u64>> {
-        let now = self.clock.now();
-        let node = self.nodes.get_mut(dir).ok_or(FsError::NoEntry)?;
-        node.modified = now;
-        node.changed = now;
+        let node = self.changing(dir)?;
+        node.modified = node.changed;
         match &mut node.what {
             What::Directory { entries, .. } => Ok(Arc::make_mut(entries)),
             _ => Err(FsError::NotDirectory),
@@ -403,10 +403,8 @@ impl Tree {
 
     fn remove_name(&mut self, dir: u64, name: &str, number: u64) -> FsResult<()> {
         self.entries_mut(dir)?.remove(name);
-        let now = self.clock.now();
-        let node = self.nodes.get_mut(number).ok_or(FsError::NoEntry)?;
+        let node = self.changing(number)?;
         node.links = node.links.saturating_sub(1);
-        node.changed = now;
         if node.links > 0 {
             self.usage.nodes = self.usage.nodes.saturating_sub(1);
         } else {
@@ -436,10 +434,8 @@ impl Tree {
     }
 
     fn change(&mut self, file: u64, work: impl FnOnce(&mut Contents)) -> FsResult<()> {
-        let now = self.clock.now();
-        let node = self.nodes.get_mut(file).ok_or(FsError::NoEntry)?;
-        node.modified = now;
-        node.changed = now;
+        let node = self.changing(file)?;
+        node.modified = node.changed;
         match &mut node.what {
             What::File(contents) => work(contents),
             _ => return Err(FsError::Invalid),
