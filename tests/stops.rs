@@ -159,9 +159,9 @@ impl Drop for Starter {
 async fn a_run_that_cannot_be_undone_yet() {
     let executor = narrow(2);
     let (sender, started) = std::sync::mpsc::channel();
-    let starts = executor.clone();
+    let own = executor.clone();
     let wait = DynamicCallback::new("wait", move |_| {
-        let starter = Starter(starts.clone(), sender.clone());
+        let starter = Starter(own.clone(), sender.clone());
         async move {
             std::future::pending::<()>().await;
             drop(starter);
