@@ -1,7 +1,10 @@
 //! Runtimes and caches that are missing, damaged or not ours.
 
 use crate::support::repository;
-use eryx::{CacheFault, Error, ExecutorBuilder, MinimalState, PythonExecutor, RuntimeSource};
+use eryx::{
+    CacheFault, CompiledFault, Error, ExecutorBuilder, MinimalState, PythonExecutor, RuntimeSource,
+    Sandbox,
+};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -275,4 +278,81 @@ fn the_licences_go_with_the_runtime() {
     ] {
         assert!(text.contains(words), "{words}");
     }
+}
+
+fn fault(error: Error) -> CompiledFault {
+    match error {
+        Error::Compiled(fault) => *fault,
+        other => panic!("a fault of compiled code was expected, not {other:?}"),
+    }
+}
+
+/// Compiled code that an embedder keeps is loaded without a cache and without compiling.
+#[tokio::test]
+async fn compiled_code_is_taken_from_who_has_the_key() {
+    let executor: PythonExecutor = PythonExecutor::new(source()).unwrap();
+    let key = [3; 32];
+    let bytes = executor.to_compiled_with_key(&key).unwrap();
+    let compiled = RuntimeSource::from_compiled_with_key(bytes.clone(), &key).unwrap();
+    let sandbox = Sandbox::builder()
+        .runtime(compiled.clone())
+        .on_compile(|event| panic!("{event:?}"))
+        .build()
+        .unwrap();
+    assert_eq!(sandbox.execute("print(6 * 7)").await.unwrap().stdout, "42\n");
+    let cache = TempDir::new().unwrap();
+    let compiled = ExecutorBuilder::new(compiled).cache_dir(cache.path()).build(MinimalState::new);
+    let compiled = compiled.unwrap();
+    assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 0);
+    assert_eq!(compiled.runtime_id(), executor.runtime_id());
+    let ran = compiled.execute("6 * 7").run().await.unwrap();
+    assert_eq!(ran.result.unwrap().as_str(), "42");
+    let error = compiled.execute("1").with_fuel_limit(1_000_000_000).run().await.unwrap_err();
+    assert!(matches!(fault(error), CompiledFault::NoFuel));
+
+    let read =
+        |bytes: Vec<u8>, key| fault(RuntimeSource::from_compiled_with_key(bytes, key).unwrap_err());
+    assert!(matches!(read(Vec::new(), &key), CompiledFault::Foreign));
+    assert!(matches!(read(vec![0; 100], &key), CompiledFault::Foreign));
+    assert!(matches!(read(bytes.clone(), &[4; 32]), CompiledFault::Tag));
+    for at in [20, bytes.len() / 2, bytes.len() - 1] {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        assert!(matches!(read(changed, &key), CompiledFault::Tag));
+    }
+    let mut newer = bytes.clone();
+    newer[8] += 1;
+    assert!(matches!(read(newer, &key), CompiledFault::Foreign));
+    assert!(matches!(read(executor.to_compiled().unwrap(), &key), CompiledFault::Tag));
+    // With the right key, and for no engine.
+    let mut other = bytes[..100].to_vec();
+    other.extend_from_slice(blake3::keyed_hash(&key, &other).as_bytes());
+    let other = RuntimeSource::from_compiled_with_key(other, &key).unwrap();
+    let error = PythonExecutor::<MinimalState>::new(other).unwrap_err();
+    assert!(matches!(fault(error), CompiledFault::Engine(_)));
+}
+
+#[tokio::test]
+#[expect(unsafe_code, reason = "the code was compiled here")]
+async fn compiled_code_is_taken_from_who_vouches_for_it() {
+    let executor: PythonExecutor = PythonExecutor::new(source()).unwrap();
+    let bytes = executor.to_compiled().unwrap();
+    // SAFETY: it is what `to_compiled` gave.
+    let compiled = unsafe { RuntimeSource::from_compiled(bytes) }.unwrap();
+    let compiled: PythonExecutor = PythonExecutor::new(compiled).unwrap();
+    assert_eq!(compiled.execute("print(1)").run().await.unwrap().stdout, "1\n");
+    // SAFETY: it is no code at all.
+    let error = unsafe { RuntimeSource::from_compiled(&b"nonsense"[..]) }.unwrap_err();
+    assert!(matches!(fault(error), CompiledFault::Foreign));
+}
+
+#[tokio::test]
+async fn where_programs_find_modules() {
+    let executor: PythonExecutor = PythonExecutor::new(source()).unwrap();
+    let code = "import json, sys\n[sys.path[0], sys.path[-1], json.__file__]";
+    let ran = executor.execute(code).run().await.unwrap().result.unwrap();
+    let [first, last, json]: [String; 3] = serde_json::from_str(ran.as_str()).unwrap();
+    assert_eq!(first, executor.python_stdlib_path());
+    assert_eq!([last.as_str()], executor.python_site_packages_paths());
+    assert!(json.starts_with(&format!("{first}/json/")), "{json}");
 }

@@ -158,7 +158,7 @@ impl Drop for Starter {
 #[tokio::test]
 async fn a_run_that_cannot_be_undone_yet() {
     let executor = narrow(2);
-    let (sender, started) = std::sync::mpsc::channel();
+    let (sender, takers) = std::sync::mpsc::channel();
     let own = executor.clone();
     let wait = DynamicCallback::new("wait", move |_| {
         let starter = Starter(own.clone(), sender.clone());
@@ -177,7 +177,7 @@ async fn a_run_that_cannot_be_undone_yet() {
     let code = "next(n)\nawait wait()";
     // While the call that was under way is ended the place is free: it takes that.
     let ended = first.execute(code).with_timeout(short(500)).transactional().run().await;
-    let third = started.try_recv().unwrap();
+    let third = takers.try_recv().unwrap();
     assert!(matches!(ended, Err(Error::Timeout(_))), "{ended:?}");
     for _ in 0..2 {
         assert_eq!(first.state(), State::Poisoned(Poison::NotUndone));

@@ -119,6 +119,7 @@ pub(crate) fn exit_of(error: &Error) -> Exit {
         Error::Config(_) => Exit::Usage,
         Error::RuntimeMissing
         | Error::Initialization { .. }
+        | Error::Compiled(_)
         | Error::CacheUntrusted { .. }
         | Error::File { .. } => Exit::NoRuntime,
         _ => Exit::Internal,

@@ -1,4 +1,4 @@
-use crate::{CacheFault, ExecutionOutput, Poison, SnapshotError};
+use crate::{CacheFault, CompiledFault, ExecutionOutput, Poison, SnapshotError};
 use std::fmt;
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -115,6 +115,10 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+
+    /// Compiled code that was given cannot be used.
+    #[error(transparent)]
+    Compiled(Box<CompiledFault>),
 
     /// The runtime's bytes are not a runtime, or not one for this version.
     #[error(

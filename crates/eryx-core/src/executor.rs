@@ -1,5 +1,6 @@
 use crate::artifact::{CachePlace, CompileEvent};
 use crate::body::Body;
+use crate::compiled::{CompiledFault, Content};
 use crate::engine::PythonEngine;
 use crate::enter;
 use crate::idle::Idle;
@@ -8,6 +9,7 @@ use crate::interpreter::Interpreter;
 use crate::linked::{Extend, Linked};
 use crate::run::{ExecuteBuilder, RunOptions};
 use crate::seed::Seed;
+use crate::source;
 use crate::view::{RuntimeCtx, RuntimeView};
 use crate::{Error, MinimalState, ResourceLimits, RuntimeSource};
 use std::fmt;
@@ -109,6 +111,20 @@ impl<T: RuntimeView> PythonExecutor<T> {
     /// The engine.
     pub fn engine(&self) -> &PythonEngine {
         &self.inner.plain.engine
+    }
+
+    /// The first entry of each program's `sys.path`: the archive with the standard
+    /// library. It is in the runtime itself, so nothing has to be mounted there, and
+    /// nothing that is mounted there is looked at.
+    pub fn python_stdlib_path(&self) -> &'static str {
+        source::STDLIB
+    }
+
+    /// Where programs look for other packages, in this order: the last entries of
+    /// `sys.path`. An embedder with files mounts there what programs may import; the
+    /// facade's sandboxes do so with any number of wheels, archives and folders.
+    pub fn python_site_packages_paths(&self) -> &'static [&'static str] {
+        &[source::SITE_PACKAGES]
     }
 
     /// How many instances wait, fresh again, for who needs the next: see
@@ -220,6 +236,9 @@ impl<T: RuntimeView> PythonExecutor<T> {
 impl<T: RuntimeView> Inner<T> {
     fn load_metered(&self) -> Result<(), Error> {
         if self.metered.get().is_none() {
+            if matches!(self.source.content, Content::Compiled { .. }) {
+                return Err(CompiledFault::NoFuel.into());
+            }
             let engine = PythonEngine::metered(self.plain.engine.instances())?;
             let linked = Linked::new(
                 engine,

@@ -27,6 +27,7 @@ mod cache;
 mod callback;
 mod chance;
 mod clock;
+mod compiled;
 mod engine;
 mod enter;
 mod error;
@@ -79,6 +80,7 @@ pub use callback::{
     Callbacks, DynamicCallback, HostCallbackInfo, TypedCallback,
 };
 pub use chance::SeededHost;
+pub use compiled::CompiledFault;
 pub use engine::PythonEngine;
 pub use error::{ChainLink, ChainedException, Error, Frame, PythonException, Stopped};
 pub use execution::Execution;
@@ -94,6 +96,8 @@ pub use run::{ExecuteBuilder, RunOptions};
 pub use seed::Seed;
 pub use snapshot::{Omission, SnapshotError};
 pub use source::RuntimeSource;
+#[doc(hidden)]
+pub use source::SITE_PACKAGES;
 pub use state::MinimalState;
 pub use stream::{OutputRequest, OutputStream};
 pub use text::OutputText;

@@ -1,13 +1,21 @@
 use crate::Error;
+use crate::compiled::Content;
 use std::borrow::Cow;
 use std::fmt;
 use std::fs;
 use std::path::Path;
 
-/// A runtime that is not loaded yet: the component's bytes and their hash.
+/// Where the runtime's own modules say they are.
+pub(crate) const STDLIB: &str = "/usr/lib/python313.zip";
+
+/// Where programs look for packages.
+pub const SITE_PACKAGES: &str = "/usr/lib/python3.13/site-packages";
+
+/// A runtime that is not loaded yet: the component's bytes, or those of its compiled code,
+/// and the component's hash.
 #[derive(Clone)]
 pub struct RuntimeSource {
-    pub(crate) bytes: Cow<'static, [u8]>,
+    pub(crate) content: Content,
     pub(crate) hash: [u8; 32],
     /// For messages: where the bytes came from.
     pub(crate) origin: String,
@@ -30,14 +38,16 @@ impl RuntimeSource {
     pub fn from_bytes(bytes: impl Into<Cow<'static, [u8]>>) -> Self {
         let bytes = bytes.into();
         let hash = *blake3::hash(&bytes).as_bytes();
-        Self { bytes, hash, origin: "the runtime given as bytes".into() }
+        let content = Content::Component(bytes);
+        Self { content, hash, origin: "the runtime given as bytes".into() }
     }
 
     /// Takes a component that was built into the program, with its BLAKE3 hash,
     /// so that a start need not compute it. The hash names the compiled code in
     /// the cache: a wrong one loads another runtime's code.
     pub const fn embedded(bytes: &'static [u8], hash: [u8; 32]) -> Self {
-        Self { bytes: Cow::Borrowed(bytes), hash, origin: String::new() }
+        let content = Content::Component(Cow::Borrowed(bytes));
+        Self { content, hash, origin: String::new() }
     }
 
     pub(crate) fn origin(&self) -> String {
@@ -53,7 +63,7 @@ impl fmt::Debug for RuntimeSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RuntimeSource")
             .field("origin", &self.origin())
-            .field("bytes", &self.bytes.len())
+            .field("bytes", &self.content.len())
             .finish_non_exhaustive()
     }
 }

@@ -18,14 +18,11 @@ mod wheel;
 pub use error::PackageError;
 
 use crate::SandboxBuilder;
-use eryx_core::Error;
+use eryx_core::{Error, SITE_PACKAGES as SITE};
 use eryx_vfs::{InMemoryStorage, MountTableBuilder, StorageFiles, StorageLimits};
 use folder::Folders;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs};
-
-/// Where programs find packages; it is in every program's `sys.path`.
-const SITE: &str = "/usr/lib/python3.13/site-packages";
 
 /// The largest package as a file, in bytes.
 const LARGEST_FILE: u64 = 64 << 20;
