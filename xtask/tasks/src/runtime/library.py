@@ -20,10 +20,16 @@ sys.modules.update(dict.fromkeys(
 # Where the modules seem to be: the name that tracebacks show.
 HOME = "/usr/lib/python313.zip"
 
-# Tests, graphical programs, and what installs packages.
+# Tests, graphical programs, what installs packages, and where that found them.
 LEFT_OUT = {"test", "tests", "idle_test", "idlelib", "tkinter", "turtledemo", "ensurepip",
             "__pycache__", "site-packages"}
-LEFT_OUT_FILES = {"turtle.py"}
+LEFT_OUT_ENDING = ".dist-info"
+# Graphical, or for Windows only.
+LEFT_OUT_FILES = {"turtle.py", "asyncio/proactor_events.py", "asyncio/windows_events.py",
+                  "asyncio/windows_utils.py", "_pyrepl/windows_console.py",
+                  "_pyrepl/windows_eventqueue.py"}
+# What `help` says, as one dictionary: nobody steps through it.
+SOURCE_LEFT_OUT = {"pydoc_data/topics.py"}
 ENDINGS = (".py", ".txt", ".rst", ".gram", ".json")
 
 FROZEN = ("encodings/__init__.py", "encodings/aliases.py", "encodings/utf_8.py",
@@ -35,12 +41,14 @@ def collect(folders):
     files = {}
     for base in folders:
         for folder, names, found in os.walk(base):
-            names[:] = [name for name in names if name not in LEFT_OUT]
-            for name in found:
+            names[:] = [name for name in names
+                        if name not in LEFT_OUT and not name.endswith(LEFT_OUT_ENDING)]
+            for file in found:
+                path = os.path.join(folder, file)
+                name = os.path.relpath(path, base).replace(os.sep, "/")
                 if name.endswith(ENDINGS) and name not in LEFT_OUT_FILES:
-                    path = os.path.join(folder, name)
-                    with open(path, "rb") as file:
-                        files[os.path.relpath(path, base).replace(os.sep, "/")] = file.read()
+                    with open(path, "rb") as opened:
+                        files[name] = opened.read()
     return dict(sorted(files.items()))
 
 
@@ -58,7 +66,8 @@ def write_library(folder, files):
     for name, content in files.items():
         path = os.path.join(folder, name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        write(path, content)
+        if name not in SOURCE_LEFT_OUT:
+            write(path, content)
         if name.endswith(".py"):
             write(path + "c", byte_code(name, content))
 

@@ -7,6 +7,7 @@ use crate::command::run;
 use crate::key::Key;
 use crate::workshop::{Made, Step, Workshop};
 use anyhow::{Context, Result};
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -68,10 +69,7 @@ pub(crate) fn build(
                 files.push(path);
             }
         }
-        // What these define in libc's stead must come before the first use, or the
-        // linker takes libc's.
-        let rank = |file: &PathBuf| INSTEAD_OF_LIBC.iter().position(|name| file.ends_with(name));
-        files.sort_by_key(|file| (rank(file).unwrap_or(usize::MAX), file.clone()));
+        files.sort_by_key(|file| place(file, &shim));
 
         let mut command = compiler.cc();
         command.args(FLAGS).args(["-std=c23", "-Wall", "-Wextra", "-Werror"]);
@@ -95,6 +93,16 @@ pub(crate) fn build(
     })
 }
 
+/// Where a file stands among those that are linked: what the optimiser makes of them
+/// depends on that, so it must not depend on where the folders are.
+fn place(file: &Path, shim: &Path) -> (usize, bool, Option<OsString>) {
+    // What these define in libc's stead must come before the first use, or the linker
+    // takes libc's.
+    let rank = INSTEAD_OF_LIBC.iter().position(|name| file.ends_with(name));
+    let name = file.file_name().map(ToOwned::to_owned);
+    (rank.unwrap_or(usize::MAX), file.starts_with(shim), name)
+}
+
 /// What is linked together.
 pub(crate) struct Parts {
     pub(crate) libraries: Made,
@@ -108,4 +116,26 @@ pub(crate) struct Parts {
 /// The file that [`build`] makes.
 pub(crate) fn module(made: &Made) -> PathBuf {
     made.folder.join("module.wasm")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_the_folders_are_does_not_change_the_order() {
+        let order = |shim: &str, cache: &str| {
+            let names = ["output.c", "calls.c", "malloc.c", "descriptors.c"];
+            let own = names.map(|name| Path::new(shim).join(name));
+            let made = ["a/sandbox.c", "b/frozen.c"].map(|name| Path::new(cache).join(name));
+            let mut files: Vec<_> = own.into_iter().chain(made).collect();
+            files.sort_by_key(|file| place(file, Path::new(shim)));
+            files.iter().filter_map(|file| Some(file.file_name()?.to_owned())).collect::<Vec<_>>()
+        };
+        let expected =
+            ["descriptors.c", "malloc.c", "frozen.c", "sandbox.c", "calls.c", "output.c"];
+        for (shim, cache) in [("/a/shim", "/b"), ("/b/shim", "/a"), ("/a/shim", "/a-b")] {
+            assert_eq!(order(shim, cache), expected);
+        }
+    }
 }
