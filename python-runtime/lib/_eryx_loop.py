@@ -6,8 +6,8 @@ import asyncio.selector_events
 import selectors
 
 import _eryx
+import _eryx_names
 import _eryx_select
-import _eryx_socket
 import _eryx_wait
 
 
@@ -112,13 +112,13 @@ class HostEventLoop(asyncio.selector_events.BaseSelectorEventLoop):
         pass
 
     async def getaddrinfo(self, host, port, *, family=0, type=0, proto=0, flags=0):
-        addresses = _eryx_socket.numeric_addresses(host, family, flags)
+        addresses = _eryx_names.numeric_addresses(host, family, flags)
         if addresses is None:
-            operation = _eryx_socket.start_resolve(host)
+            operation = _eryx_names.start_resolve(host)
             if isinstance(operation, int):
                 await self._finished(operation)
-            addresses = _eryx_socket.of_family(_eryx_socket.end_resolve(operation), family)
-        return _eryx_socket.address_infos(addresses, port, type, proto, flags, host)
+            addresses = _eryx_names.of_family(_eryx_names.end_resolve(operation), family)
+        return _eryx_names.address_infos(addresses, port, type, proto, flags, host)
 
     async def _finished(self, operation):
         future = self.create_future()

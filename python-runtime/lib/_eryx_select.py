@@ -6,8 +6,7 @@ import select
 import time
 
 import _eryx_wait
-import _eryx_socket
-from _eryx_socket import READ, WRITE
+from _eryx_descriptors import READ, WRITE, descriptors
 
 # As in the C module.
 POLLIN, POLLPRI, POLLOUT, POLLERR, POLLHUP, POLLNVAL = 1, 2, 4, 8, 16, 32
@@ -29,7 +28,7 @@ def number(file):
 
 def is_open(fd):
     """Whether there is such a descriptor."""
-    if fd in _eryx_socket.descriptors:
+    if fd in descriptors:
         return True
     try:
         os.fstat(fd)
@@ -43,7 +42,7 @@ def ready(wanted):
     is being watched: `_eryx_wait.poll` returns when there is more."""
     found = []
     for fd, mask in wanted.items():
-        descriptor = _eryx_socket.descriptors.get(fd)
+        descriptor = descriptors.get(fd)
         possible = mask if descriptor is None else descriptor.ready(mask)
         if possible:
             found.append((fd, possible))
@@ -71,7 +70,7 @@ def host_select(rlist, wlist, xlist, timeout=None, /):
             raise TypeError("arguments 1-3 must be sequences")
         for file in sequence:
             fd = number(file)
-            if fd not in _eryx_socket.descriptors:
+            if fd not in descriptors:
                 os.fstat(fd)
             if mask:
                 wanted[fd] = wanted.get(fd, 0) | mask

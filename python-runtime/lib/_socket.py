@@ -1,6 +1,10 @@
 """The C module `_socket`, in the guest: what the standard `socket` lies on."""
 
+import _eryx_descriptors
+import _eryx_failures
+import _eryx_names
 import _eryx_socket
+import _socket_constants
 
 _PREFIXES = (
     "AF_", "AI_", "EAI_", "INADDR_", "IPPROTO_", "IPV6_", "MSG_", "NI_", "SHUT_", "SOCK_",
@@ -17,6 +21,9 @@ _NAMES = {
 
 globals().update(
     (name, value)
-    for name, value in vars(_eryx_socket).items()
+    for module in (
+        _socket_constants, _eryx_failures, _eryx_descriptors, _eryx_names, _eryx_socket
+    )
+    for name, value in vars(module).items()
     if name in _NAMES or name.startswith(_PREFIXES)
 )
