@@ -138,6 +138,8 @@ async fn the_store_can_be_looked_at_while_it_is_sound() {
 async fn what_a_snapshot_says_of_itself() {
     let mut session = session().await;
     result(&mut session, "x = [1, 2]\nx").await;
+    let version = "import sys\nf'{sys.version_info.major}.{sys.version_info.minor}'";
+    let version = result(&mut session, version).await;
     let before = std::time::SystemTime::now();
     let snapshot = session.snapshot_state().await.unwrap();
     let metadata = snapshot.metadata();
@@ -146,6 +148,7 @@ async fn what_a_snapshot_says_of_itself() {
     assert_eq!(metadata.size_bytes, snapshot.size());
     assert_eq!(snapshot.data().len(), snapshot.size());
     assert_eq!(metadata.runtime, session.executor().runtime_id());
+    assert_eq!(format!("{:?}", metadata.python_version), version);
     let read = PythonStateSnapshot::from_bytes(&snapshot.to_bytes()).unwrap();
     assert_eq!(read, snapshot);
     result(&mut session, "import sys\nsys.marked = True\nx = None\n0").await;

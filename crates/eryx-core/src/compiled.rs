@@ -110,12 +110,12 @@ impl RuntimeSource {
         let bytes = bytes.into();
         let (content, tag) = bytes.split_last_chunk::<HASH>().ok_or(CompiledFault::Foreign)?;
         let end = content.len();
-        parse(content)?;
+        let hash = parse(content)?;
         // blake3's hashes compare in constant time.
         if blake3::keyed_hash(key, content) != *tag {
             return Err(CompiledFault::Tag.into());
         }
-        Self::compiled(bytes, end)
+        Ok(Self::compiled(bytes, end, hash))
     }
 
     /// Takes what [`PythonExecutor::to_compiled`] has made.
@@ -129,14 +129,13 @@ impl RuntimeSource {
     /// [`Error::Compiled`] if they are obviously something else.
     pub unsafe fn from_compiled(bytes: impl Into<Cow<'static, [u8]>>) -> Result<Self, Error> {
         let bytes = bytes.into();
-        let end = bytes.len();
-        Self::compiled(bytes, end)
+        let (end, hash) = (bytes.len(), parse(&bytes)?);
+        Ok(Self::compiled(bytes, end, hash))
     }
 
-    fn compiled(bytes: Cow<'static, [u8]>, end: usize) -> Result<Self, Error> {
-        let hash = parse(bytes.get(..end).unwrap_or_default())?;
+    fn compiled(bytes: Cow<'static, [u8]>, end: usize, hash: [u8; HASH]) -> Self {
         let origin = "the compiled runtime given as bytes".into();
-        Ok(Self { content: Content::Compiled { bytes, end }, hash, origin })
+        Self { content: Content::Compiled { bytes, end }, hash, origin }
     }
 }
 

@@ -97,7 +97,7 @@ pub use seed::Seed;
 pub use snapshot::{Omission, SnapshotError};
 pub use source::RuntimeSource;
 #[doc(hidden)]
-pub use source::SITE_PACKAGES;
+pub use source::{PYTHON_VERSION, SITE_PACKAGES};
 pub use state::MinimalState;
 pub use stream::{OutputRequest, OutputStream};
 pub use text::OutputText;

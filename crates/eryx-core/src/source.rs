@@ -5,6 +5,9 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
+/// The version of Python that the runtime is, without its last part.
+pub const PYTHON_VERSION: &str = "3.13";
+
 /// Where the runtime's own modules say they are.
 pub(crate) const STDLIB: &str = "/usr/lib/python313.zip";
 

@@ -6,11 +6,8 @@
 //! Only one format is read: whatever is changed here makes a new one.
 
 use crate::SnapshotMetadata;
-use eryx_core::SnapshotError;
+use eryx_core::{PYTHON_VERSION, SnapshotError};
 use std::cmp::Ordering;
-
-/// The Python that reads and writes the data: its byte code is in it.
-pub(crate) const PYTHON: &str = "3.13";
 
 const MAGIC: &[u8; 8] = b"eryxsnap";
 const FORMAT: u16 = 4;
@@ -156,11 +153,11 @@ fn split(bytes: &[u8]) -> Option<Contents<'_>> {
 }
 
 pub(crate) fn check_python(version: &str) -> Result<(), SnapshotError> {
-    if version == PYTHON {
+    if version == PYTHON_VERSION {
         return Ok(());
     }
     let found = version.escape_debug().to_string();
-    Err(SnapshotError::Python { found, expected: PYTHON })
+    Err(SnapshotError::Python { found, expected: PYTHON_VERSION })
 }
 
 /// Who has a key takes what was tagged with it, and who has none what needs none.

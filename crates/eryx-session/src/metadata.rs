@@ -1,4 +1,4 @@
-use crate::envelope;
+use eryx_core::PYTHON_VERSION;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What is known of a snapshot.
@@ -22,7 +22,7 @@ impl SnapshotMetadata {
             timestamp_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
             size_bytes,
             runtime,
-            python_version: envelope::PYTHON.to_owned(),
+            python_version: PYTHON_VERSION.to_owned(),
         }
     }
 }
