@@ -164,10 +164,12 @@ async fn case_30_a_name_is_looked_up_once_and_connected_to_as_it_was() {
     let asked = Arc::clone(&resolver.0);
     let rules = NetConfig::new().allow("server.test:*").unwrap().allow("127.0.0.1:*").unwrap();
     let sandbox = sandbox_with(rules.resolver(resolver));
-    let connect = format!("socket.create_connection(('server.test', {})).close()", server.port);
+    let connect = format!("socket.create_connection(('server.test', {}))", server.port);
     let session = sandbox.session().await.unwrap();
-    let first = session.execute(format!("import socket\n{connect}")).await;
-    assert_eq!(first.unwrap().stdout, "");
+    // The server has counted the connection before it answers.
+    let first = "s.sendall(b'x')\nprint(s.recv(1))\ns.close()";
+    let first = session.execute(format!("import socket\ns = {connect}\n{first}")).await;
+    assert_eq!(first.unwrap().stdout, "b'x'\n");
     assert_eq!((asked.load(SeqCst), server.accepted()), (1, 1));
     let code = format!("try: {connect}\nexcept PermissionError as e: print(e.strerror)");
     let refused = "server.test leads only to addresses that the host does not allow\n";
