@@ -41,6 +41,10 @@ fn fresh(c: &mut Criterion) {
     c.bench_function("fresh/x=1, no files or network", |b| {
         b.iter(|| runtime.block_on(bare.execute("x=1").run()).unwrap());
     });
+    let sandbox = Sandbox::embedded().build().unwrap();
+    c.bench_function("fresh/x=1, in a sandbox that is there", |b| {
+        b.iter(|| runtime.block_on(sandbox.execute("x=1")).unwrap());
+    });
     c.bench_function("fresh/x=1", |b| b.iter(|| once(&runtime, "x=1")));
     c.bench_function("fresh/print", |b| b.iter(|| once(&runtime, "print('hi')")));
     c.bench_function("fresh/six lines", |b| b.iter(|| once(&runtime, SIX_LINES)));
