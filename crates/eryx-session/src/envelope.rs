@@ -152,6 +152,7 @@ fn split(bytes: &[u8]) -> Option<Contents<'_>> {
     Some(Contents { files, data })
 }
 
+/// The data has byte code in it, which is one version's.
 pub(crate) fn check_python(version: &str) -> Result<(), SnapshotError> {
     if version == PYTHON_VERSION {
         return Ok(());
