@@ -1,6 +1,8 @@
 //! Every way in which a run can end, and being told while it goes on.
 
-use crate::support::{Ended, PROMISE, exception, in_time, raised, sandbox, timed_out};
+use crate::support::{
+    Ended, PROMISE, exception, in_time, load_metered, raised, sandbox, timed_out,
+};
 use eryx::{
     ChainLink, Error, ExecuteBuilder, ExecutorBuilder, MinimalState, OutputPolicy, OutputStream,
     Poison, PythonEngine, ResourceLimits, RuntimeSource, Sandbox, SandboxState,
@@ -143,7 +145,7 @@ async fn cancelling_one_leaves_the_others_alone() {
 #[tokio::test]
 async fn case_07_fuel_ends_a_loop_at_the_same_count() {
     // That its code must be compiled is no matter here.
-    sandbox().executor().load_metered().await.unwrap();
+    load_metered().await;
     let mut counts = Vec::new();
     for _ in 0..2 {
         let run = sandbox().prepare("x = 1\nprint('a')\nwhile True: pass");

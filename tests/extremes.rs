@@ -1,7 +1,7 @@
 //! Case 63 of THREATS.md: limits and settings at their ends are taken, or refused with
 //! `Config`. Nothing overflows, and what comes next works.
 
-use crate::support::{in_time, sandbox, stdout, with};
+use crate::support::{in_time, load_metered, sandbox, stdout, with};
 use eryx::{
     CallbackLimits, Callbacks, DynamicCallback, Error, PythonEngine, ResourceLimits, Sandbox,
     SnapshotOptions, TraceOptions,
@@ -105,7 +105,7 @@ fn size(most: bool) -> usize {
 
 #[tokio::test]
 async fn case_63_each_limit_at_its_ends() {
-    sandbox().executor().load_metered().await.unwrap();
+    load_metered().await;
     for (name, set) in LIMITS {
         for most in [false, true] {
             let mut limits = ResourceLimits::default().with_timeout(Duration::from_secs(5));
@@ -117,7 +117,7 @@ async fn case_63_each_limit_at_its_ends() {
 
 #[tokio::test]
 async fn case_63_all_limits_at_their_ends() {
-    sandbox().executor().load_metered().await.unwrap();
+    load_metered().await;
     for most in [false, true] {
         let mut limits = ResourceLimits::default();
         for (name, set) in LIMITS {

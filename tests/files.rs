@@ -1,6 +1,6 @@
 //! Files: what a program finds, and what the host gets out.
 
-use crate::support::{sandbox, stdout};
+use crate::support::{load_metered, sandbox, stdout};
 use eryx::{
     ArcStorage, DirPerms, Error, FilePerms, InMemoryStorage, PythonException, ResourceLimits,
     Sandbox, StorageFiles, StorageLimits, VfsConfig, VfsStorage, VolumeMount,
@@ -59,7 +59,7 @@ async fn a_program_has_files_of_its_own() {
             p = pathlib.Path(d, 'x'); p.write_text('hello'); print(p.read_text())\n\
         home = pathlib.Path.home(); (home / 'n').mkdir(); print(home, os.listdir(home))\n\
         open('here.txt', 'w').write('x'); print(os.getcwd(), os.path.exists('here.txt'))";
-    let expected = "['data', 'home', 'tmp']\nhello\n/home/user ['n']\n/data True\n";
+    let expected = "['usr', 'data', 'home', 'tmp']\nhello\n/home/user ['n']\n/data True\n";
     assert_eq!(stdout(code).await, expected);
     assert_eq!(stdout("import os; print(os.listdir('/data'))").await, "[]\n");
 }
@@ -108,6 +108,7 @@ const ENDS: &[(&str, &str)] = &[
 
 #[tokio::test]
 async fn files_survive_every_end() {
+    load_metered().await;
     let storage = Arc::new(InMemoryStorage::new());
     let folder = folder();
     let limits = ResourceLimits::default()
@@ -260,7 +261,7 @@ async fn volumes_nest_and_are_listed() {
         print(os.listdir('/srv/vol/sub'), open('/srv/vol/sub/one.txt').read())\n\
         print(open('/srv/vol/sub/../a.txt').read(), os.path.isdir('/srv/vol/../work'))\n\
         open('/srv/vol/new', 'w').write('back')";
-    let expected = "['srv', 'data', 'home', 'tmp'] ['vol', 'work'] ['a.txt', 'sub']\n\
+    let expected = "['srv', 'usr', 'data', 'home', 'tmp'] ['vol', 'work'] ['a.txt', 'sub']\n\
         ['one.txt'] not for guests\nfrom the host True\n";
     assert_eq!(printed(&sandbox, code).await, expected);
     assert_eq!(fs::read(folder.path().join("vol/new")).unwrap(), b"back");

@@ -21,6 +21,7 @@ mod forging;
 mod guest;
 mod heartbeat;
 mod images;
+mod library_file;
 mod long_life;
 mod moving;
 mod network;

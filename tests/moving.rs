@@ -1,7 +1,7 @@
 //! Sessions that move into an interpreter that counts fuel: in the time of what they
 //! move for, and with everything.
 
-use crate::support::repository;
+use crate::support::{load_metered, repository};
 use eryx::{
     Callbacks, CancellationToken, Error, ExecutorBuilder, MinimalState, PythonExecutor,
     ResourceLimits, RunOptions, RuntimeSource, SessionExecutor, State,
@@ -130,6 +130,7 @@ class Dropped:
 /// The fuel of a session that was started without holds for all that it does.
 #[tokio::test]
 async fn fuel_of_what_is_no_run() {
+    load_metered().await;
     let executor = crate::support::sandbox().executor().clone();
     let mut sessions = Vec::new();
     for variable in ["Slow()", "Saved()", "Dropped()"] {

@@ -1,6 +1,8 @@
 //! What was printed is with the host whenever and however a program is stopped.
 
-use crate::support::{current_thread, grows_by, run, sandbox, stdout, times_out, with};
+use crate::support::{
+    current_thread, grows_by, load_metered, run, sandbox, stdout, times_out, with,
+};
 use eryx::{Error, ExecutionOutput, OutputPolicy, ResourceLimits};
 use proptest::prelude::*;
 use std::time::Duration;
@@ -39,6 +41,7 @@ async fn case_16_whatever_was_printed_before_the_end() {
 
 #[tokio::test]
 async fn a_trap_takes_no_output_along() {
+    load_metered().await;
     let limits = ResourceLimits::default();
     let code = "import os\nprint('before', end='')\nos.abort()";
     assert_eq!(left_by(code, limits.clone()).await.stdout, "before");

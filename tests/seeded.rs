@@ -1,7 +1,7 @@
 //! With a seed, the same program is the same each time: what it prints, what is
 //! traced of it, how much fuel it takes.
 
-use crate::support::{PROMISE, in_time, repository, run_in, sandbox};
+use crate::support::{PROMISE, in_time, load_metered, repository, run_in, sandbox};
 use eryx::{
     Callbacks, CopyOptions, DynamicCallback, Error, ExecutionOutput, ExecutorBuilder, MinimalState,
     PythonEngine, PythonExecutor, PythonImageSnapshot, ResourceLimits, RunOptions, RuntimeSource,
@@ -49,6 +49,7 @@ async fn chance<T: RuntimeView>(executor: &PythonExecutor<T>, seed: u64) -> Stri
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_executors_tell_the_same() {
+    load_metered().await;
     let source = RuntimeSource::from_file(repository().join("target/runtime/runtime.wasm"));
     let engine = PythonEngine::with_instances(5).unwrap();
     let other = ExecutorBuilder::new(source.unwrap()).engine(engine).build(MinimalState::new);
@@ -270,6 +271,7 @@ async fn told_on_the_way() -> Vec<(f64, String)> {
 /// Time and chance of a session go on where it is undone, moves, or is copied.
 #[tokio::test]
 async fn time_and_chance_go_on_in_copies() {
+    load_metered().await;
     let told = told_on_the_way().await;
     assert_eq!(told, told_on_the_way().await);
     let [first, undone, moved, imaged, copied, forked, forked_same, same, restored] = &told[..]

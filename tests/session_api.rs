@@ -1,7 +1,7 @@
 //! The calls of `SessionExecutor` that API.md names, one by one, by a crate that
 //! has nothing but the core.
 
-use crate::support::{repository, sandbox};
+use crate::support::{load_metered, repository, sandbox};
 use eryx::{
     Callback, Callbacks, CancellationToken, CopyOptions, DynamicCallback, Error, ExecutorBuilder,
     MinimalState, Poison, PythonExecutor, PythonImageSnapshot, PythonStateSnapshot, RuntimeSource,
@@ -70,6 +70,7 @@ async fn streaming_and_tracing_of_a_run() {
 
 #[tokio::test]
 async fn time_and_fuel_of_the_session_and_of_a_run() {
+    load_metered().await;
     let mut session = session().await;
     assert_eq!(session.execution_timeout(), Some(Duration::from_secs(30)));
     assert_eq!(session.fuel_limit(), None);

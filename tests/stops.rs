@@ -1,6 +1,6 @@
 //! What is left of a session, and of a run, when it was stopped: nothing.
 
-use crate::support::{repository, sandbox};
+use crate::support::{load_metered, repository, sandbox};
 use eryx::{
     Callback, CallbackError, CallbackLimits, Callbacks, DynamicCallback, Error, ExecutorBuilder,
     Interpreter, MinimalState, Poison, PythonEngine, PythonExecutor, ResourceLimits, RunOptions,
@@ -106,6 +106,7 @@ async fn runs_that_were_refused_are_not_counted() {
 
 #[tokio::test]
 async fn one_run_of_a_session_can_count_fuel() {
+    load_metered().await;
     let mut session = session(&narrow(2)).await;
     result(&mut session, "def numbers():\n    yield from range(9)\nn = numbers()\nnext(n)").await;
     let fueled = session.execute("next(n)").with_fuel_limit(100_000_000).run().await.unwrap();
@@ -440,6 +441,7 @@ except CallbackError as error:
 /// The files of a session are its own whichever way it is opened, and follow it.
 #[tokio::test]
 async fn files_of_a_session_without_a_facade() {
+    load_metered().await;
     let executor = sandbox().executor().clone();
     let options = RunOptions::default();
     let mut session = SessionExecutor::with_options(executor, options).await.unwrap();

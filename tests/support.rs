@@ -17,6 +17,11 @@ pub(crate) fn sandbox() -> Sandbox {
     Sandbox::embedded().build().unwrap()
 }
 
+/// Has what counts fuel compiled, if it was not, which would be in the first run's time.
+pub(crate) async fn load_metered() {
+    sandbox().executor().load_metered().await.unwrap();
+}
+
 /// A sandbox with a second to run in.
 pub(crate) fn limited() -> Sandbox {
     with(ResourceLimits::default().with_timeout(Duration::from_secs(1)))

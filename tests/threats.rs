@@ -2,8 +2,8 @@
 //! in a session.
 
 use crate::support::{
-    Ended, PROMISE, exception, grows_by, in_both_ways, in_time, raised, run, sandbox, stdout,
-    stdout_of, timed_out, two_workers, with,
+    Ended, PROMISE, exception, grows_by, in_both_ways, in_time, load_metered, raised, run, sandbox,
+    stdout, stdout_of, timed_out, two_workers, with,
 };
 use eryx::{
     DynamicCallback, Error, ExecutionOutput, OutputPolicy, Poison, ResourceLimits, RunOptions,
@@ -93,7 +93,7 @@ async fn case_06_asyncio_sleep() {
 async fn case_07_fuel_ends_a_loop_at_the_same_count() {
     let sandbox = with(ResourceLimits::default().with_fuel(100_000_000));
     // Whether its code must be compiled first is no matter here.
-    sandbox.executor().load_metered().await.unwrap();
+    load_metered().await;
     let counts = std::sync::Mutex::new(Vec::new());
     for _ in 0..2 {
         in_both_ways(&sandbox, Duration::from_secs(10), "while True: pass", |ended, _| {
@@ -539,6 +539,7 @@ async fn compiling_can_be_cancelled() {
 
 #[tokio::test]
 async fn compiling_takes_fuel() {
+    load_metered().await;
     let sandbox = sandbox();
     let code = |lines: usize| "x = [a + b for a in c]\n".repeat(lines);
     let run = sandbox.prepare(format!("if 0:\n {}", code(2000).replace('\n', "\n ")));

@@ -1,6 +1,6 @@
 //! What a program does, told while it does it; and doing the same twice.
 
-use crate::support::sandbox;
+use crate::support::{load_metered, sandbox};
 use eryx::{
     DynamicCallback, ExecutionOutput, Sandbox, TraceEvent, TraceKind, TraceOptions, chrome_trace,
 };
@@ -233,6 +233,7 @@ print(done)
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_seed_makes_every_run_the_same() {
+    load_metered().await;
     let roll = DynamicCallback::new("roll", |arguments| async move {
         // The later it was asked, the sooner it answers.
         let n = arguments.json["n"].as_u64().unwrap();

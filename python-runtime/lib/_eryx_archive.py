@@ -69,7 +69,9 @@ def leave_out(names):
     from struct import pack_into, unpack_from
 
     memory = _eryx.change_archive()
-    end = len(memory) - _END_SIZE
+    # Not of all of it: what a copy leaves in memory would be in the runtime.
+    tail = bytes(memory[-_MOST_TAIL:])
+    end = len(memory) - len(tail) + tail.rindex(b"PK\x05\x06")
     count, _, directory = unpack_from("<HLL", memory, end + 10)
     entries = list(_entries(bytes(memory[directory:end]), count))
     starts = [start for _, start, _ in entries[1:]] + [directory]
@@ -94,9 +96,10 @@ def leave_out(names):
     zipimport._zip_directory_cache[ARCHIVE] = zipimport._read_directory(ARCHIVE)
 
 
-# Sizes of the parts of a zip file's directory, and where an entry's header says
-# where its content starts.
-_END_SIZE = 22
+# The end of the directory, with a comment, takes at most so many bytes.
+_MOST_TAIL = 100
+# The size of a header in a zip file's directory, and where that says where the
+# entry's content starts.
 _HEADER_SIZE = 46
 _START_FIELD = 42
 

@@ -33,12 +33,14 @@ class Hook(unittest.TestCase):
 class LeaveOut(unittest.TestCase):
     def test_what_is_left_is_an_archive(self):
         for names in (set(), {"a"}, {"b", "d"}, {"d"}, {"a", "b", "c", "d"}):
-            with self.subTest(names=names):
-                self.check(names)
+            for comment in (b"", b"what it is"):
+                with self.subTest(names=names, comment=comment):
+                    self.check(names, comment)
 
-    def check(self, names):
+    def check(self, names, comment):
         whole = io.BytesIO()
         with zipfile.ZipFile(whole, "w") as archive:
+            archive.comment = comment
             for name in "abcd":
                 archive.writestr(name, name * 1000)
         memory = bytearray(whole.getvalue())
@@ -50,6 +52,7 @@ class LeaveOut(unittest.TestCase):
         with read, cache:
             _eryx_archive.leave_out(names)
         with zipfile.ZipFile(io.BytesIO(memory[: length[0]])) as archive:
+            self.assertEqual(archive.comment, comment)
             self.assertEqual(archive.namelist(), sorted(set("abcd") - names))
             for name in archive.namelist():
                 self.assertEqual(archive.read(name), (name * 1000).encode())

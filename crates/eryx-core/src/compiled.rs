@@ -4,6 +4,7 @@
 
 use crate::view::RuntimeView;
 use crate::{Error, PythonExecutor, RuntimeSource};
+use bytes::Bytes;
 use std::borrow::Cow;
 
 const MAGIC: &[u8; 8] = b"eryxcode";
@@ -107,7 +108,7 @@ impl RuntimeSource {
         bytes: impl Into<Cow<'static, [u8]>>,
         key: &[u8; 32],
     ) -> Result<Self, Error> {
-        let bytes = bytes.into();
+        let bytes = bytes_of(bytes.into());
         let (content, tag) = bytes.split_last_chunk::<HASH>().ok_or(CompiledFault::Foreign)?;
         let end = content.len();
         let hash = parse(content)?;
@@ -128,12 +129,12 @@ impl RuntimeSource {
     /// # Errors
     /// [`Error::Compiled`] if they are obviously something else.
     pub unsafe fn from_compiled(bytes: impl Into<Cow<'static, [u8]>>) -> Result<Self, Error> {
-        let bytes = bytes.into();
+        let bytes = bytes_of(bytes.into());
         let (end, hash) = (bytes.len(), parse(&bytes)?);
         Ok(Self::compiled(bytes, end, hash))
     }
 
-    fn compiled(bytes: Cow<'static, [u8]>, end: usize, hash: [u8; HASH]) -> Self {
+    fn compiled(bytes: Bytes, end: usize, hash: [u8; HASH]) -> Self {
         let origin = "the compiled runtime given as bytes".into();
         Self { content: Content::Compiled { bytes, end }, hash, origin }
     }
@@ -142,19 +143,27 @@ impl RuntimeSource {
 /// What a runtime is loaded from.
 #[derive(Clone)]
 pub(crate) enum Content {
-    Component(Cow<'static, [u8]>),
+    Component(Bytes),
     /// Trusted; behind `end` there is a tag.
     Compiled {
-        bytes: Cow<'static, [u8]>,
+        bytes: Bytes,
         end: usize,
     },
 }
 
 impl Content {
-    pub(crate) fn len(&self) -> usize {
+    pub(crate) fn bytes(&self) -> &Bytes {
         match self {
-            Self::Component(bytes) | Self::Compiled { bytes, .. } => bytes.len(),
+            Self::Component(bytes) | Self::Compiled { bytes, .. } => bytes,
         }
+    }
+}
+
+/// Shared, so that clones cost nothing.
+pub(crate) fn bytes_of(bytes: Cow<'static, [u8]>) -> Bytes {
+    match bytes {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => Bytes::from(bytes),
     }
 }
 

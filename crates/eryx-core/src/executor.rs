@@ -103,6 +103,11 @@ impl<T: RuntimeView> PythonExecutor<T> {
         self.new_state(RuntimeCtx::new(&ResourceLimits::default(), None))
     }
 
+    /// What it was loaded from.
+    pub fn source(&self) -> &RuntimeSource {
+        &self.inner.source
+    }
+
     /// BLAKE3 of the runtime's component.
     pub fn runtime_id(&self) -> [u8; 32] {
         self.inner.source.hash
@@ -114,8 +119,9 @@ impl<T: RuntimeView> PythonExecutor<T> {
     }
 
     /// The first entry of each program's `sys.path`: the archive with the standard
-    /// library. It is in the runtime itself, so nothing has to be mounted there, and
-    /// nothing that is mounted there is looked at.
+    /// library. Imports take it from the runtime itself, whatever is mounted there. For
+    /// programs that open it as a file the facade's sandboxes mount
+    /// [`RuntimeSource::stdlib`] there.
     pub fn python_stdlib_path(&self) -> &'static str {
         source::STDLIB
     }

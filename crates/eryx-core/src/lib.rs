@@ -59,6 +59,7 @@ mod seed;
 mod snapshot;
 mod source;
 mod state;
+mod stdlib;
 mod stream;
 mod text;
 mod ticker;
@@ -97,7 +98,7 @@ pub use seed::Seed;
 pub use snapshot::{Omission, SnapshotError};
 pub use source::RuntimeSource;
 #[doc(hidden)]
-pub use source::{PYTHON_VERSION, SITE_PACKAGES};
+pub use source::{PYTHON_VERSION, SITE_PACKAGES, STDLIB};
 pub use state::MinimalState;
 pub use stream::{OutputRequest, OutputStream};
 pub use text::OutputText;

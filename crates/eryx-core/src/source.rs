@@ -1,5 +1,6 @@
 use crate::Error;
-use crate::compiled::Content;
+use crate::compiled::{Content, bytes_of};
+use bytes::Bytes;
 use std::borrow::Cow;
 use std::fmt;
 use std::fs;
@@ -9,13 +10,13 @@ use std::path::Path;
 pub const PYTHON_VERSION: &str = "3.13";
 
 /// Where the runtime's own modules say they are.
-pub(crate) const STDLIB: &str = "/usr/lib/python313.zip";
+pub const STDLIB: &str = "/usr/lib/python313.zip";
 
 /// Where programs look for packages.
 pub const SITE_PACKAGES: &str = "/usr/lib/python3.13/site-packages";
 
 /// A runtime that is not loaded yet: the component's bytes, or those of its compiled code,
-/// and the component's hash.
+/// and the component's hash. Cheap to clone.
 #[derive(Clone)]
 pub struct RuntimeSource {
     pub(crate) content: Content,
@@ -39,7 +40,7 @@ impl RuntimeSource {
 
     /// Takes a component from memory. Costs one hash over it.
     pub fn from_bytes(bytes: impl Into<Cow<'static, [u8]>>) -> Self {
-        let bytes = bytes.into();
+        let bytes = bytes_of(bytes.into());
         let hash = *blake3::hash(&bytes).as_bytes();
         let content = Content::Component(bytes);
         Self { content, hash, origin: "the runtime given as bytes".into() }
@@ -49,7 +50,7 @@ impl RuntimeSource {
     /// so that a start need not compute it. The hash names the compiled code in
     /// the cache: a wrong one loads another runtime's code.
     pub const fn embedded(bytes: &'static [u8], hash: [u8; 32]) -> Self {
-        let content = Content::Component(Cow::Borrowed(bytes));
+        let content = Content::Component(Bytes::from_static(bytes));
         Self { content, hash, origin: String::new() }
     }
 
@@ -66,7 +67,7 @@ impl fmt::Debug for RuntimeSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RuntimeSource")
             .field("origin", &self.origin())
-            .field("bytes", &self.content.len())
+            .field("bytes", &self.content.bytes().len())
             .finish_non_exhaustive()
     }
 }

@@ -63,8 +63,8 @@ pub use real::RealDir;
 #[doc(hidden)]
 pub use storage::for_each_entry;
 pub use storage::{
-    ArcStorage, DirEntry, Exchanged, FileKind, InMemoryStorage, Metadata, NodeId, StorageFiles,
-    StorageLimits, StorageSnapshot, StorageUsage, VfsStorage,
+    ArcStorage, DirEntry, Exchanged, FileKind, InMemoryStorage, Metadata, NodeId, OneFile,
+    StorageFiles, StorageLimits, StorageSnapshot, StorageUsage, VfsStorage,
 };
 pub use view::{VfsCtxView, VfsView, add_to_linker};
 pub use volume::{VfsConfig, VolumeMount};

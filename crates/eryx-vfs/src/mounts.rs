@@ -1,6 +1,6 @@
 use crate::path::{Step, Way};
 use crate::real::RealDir;
-use crate::storage::StorageFiles;
+use crate::storage::{FileKind, StorageFiles};
 use crate::volume::WRITE_QUOTA;
 use crate::{
     ArcStorage, ConfigError, DirPerms, FileClock, FilePerms, InMemoryStorage, StorageLimits,
@@ -80,11 +80,7 @@ impl MountTable {
     /// # Ok::<(), eryx_vfs::ConfigError>(())
     /// ```
     pub fn extend(&self) -> MountTableBuilder {
-        MountTableBuilder {
-            scratch_limits: self.0.scratch_limits,
-            base: Some(self.clone()),
-            wanted: Vec::new(),
-        }
+        MountTable::builder().scratch_limits(self.0.scratch_limits).on(self)
     }
 
     /// A scratch storage as each context gets one, for several that are to have
@@ -131,6 +127,12 @@ impl Wanted {
 }
 
 impl MountTableBuilder {
+    /// Mounts what `base` has, except where something else is mounted.
+    pub fn on(mut self, base: &MountTable) -> Self {
+        self.base = Some(base.clone());
+        self
+    }
+
     /// Sets the limits of the scratch storage that each context gets.
     pub fn scratch_limits(mut self, limits: StorageLimits) -> Self {
         self.scratch_limits = limits;
@@ -225,7 +227,13 @@ impl Mount {
     }
 
     pub(crate) fn is_file(&self) -> bool {
-        matches!(&self.what, Mounted::Real { dir, .. } if dir.is_file())
+        match &self.what {
+            Mounted::Scratch => false,
+            Mounted::Storage(storage) => {
+                storage.stat(storage.root()).is_ok_and(|known| known.kind == FileKind::File)
+            }
+            Mounted::Real { dir, .. } => dir.is_file(),
+        }
     }
 }
 
@@ -283,11 +291,10 @@ impl Table {
     /// Nothing can be mounted below a file.
     fn check_files(&self, point: usize, path: &str) -> Result<(), ConfigError> {
         let Some(here) = self.points.get(point) else { return Ok(()) };
-        let is_file =
-            here.mount.and_then(|number| self.mounts.get(number)).is_some_and(Mount::is_file);
+        let mount = here.mount.and_then(|number| self.mounts.get(number));
         for (name, below) in &here.below {
             let inner = format!("{path}/{name}");
-            if is_file {
+            if mount.is_some_and(Mount::is_file) {
                 return Err(ConfigError::BelowFile { outer: path.to_owned(), inner });
             }
             self.check_files(*below, &inner)?;

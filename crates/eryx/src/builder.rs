@@ -152,16 +152,18 @@ impl SandboxBuilder {
     /// [`ExecutorBuilder::build`](eryx_core::ExecutorBuilder::build).
     pub fn build(mut self) -> Result<Sandbox, Error> {
         self.options.callbacks = Callbacks::new(self.callbacks)?;
-        let mounts = self.files.open()?;
+        let source = match &self.runtime {
+            Runtime::Embedded => runtime::built_in()?,
+            Runtime::From(source) => source.clone(),
+            Runtime::Loaded(executor) => executor.source().clone(),
+        };
+        let mounts = self.files.open(&source)?;
         let reach = self.network.open(&mut self.options.environment)?;
         let engine = self.instances.map(PythonEngine::with_instances).transpose()?;
         let executor = match (self.runtime, engine) {
             (Runtime::Embedded, None) => runtime::embedded(self.notice)?,
-            (Runtime::Embedded, engine) => {
-                runtime::load(runtime::built_in()?, engine, self.notice)?
-            }
             (Runtime::Loaded(executor), _) => executor,
-            (Runtime::From(source), engine) => runtime::load(source, engine, self.notice)?,
+            (_, engine) => runtime::load(source, engine, self.notice)?,
         };
         let world = World { mounts, reach };
         Ok(Sandbox::new(world.executor(&executor), world, self.options))

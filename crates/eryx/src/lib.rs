@@ -57,8 +57,8 @@ pub use eryx_vfs::add_to_linker as add_files_to_linker;
 pub use eryx_vfs::{
     ArcStorage, ConfigError, DirEntry, DirPerms, Exchanged, FileClock, FileKind, FilePerms,
     FsError, FsResult, HybridVfsCtx, InMemoryStorage, Metadata, MountTable, MountTableBuilder,
-    NodeId, RealDir, StorageError, StorageFiles, StorageLimits, StorageSnapshot, StorageUsage,
-    VfsConfig, VfsCtxView, VfsStorage, VfsView, VolumeMount,
+    NodeId, OneFile, RealDir, StorageError, StorageFiles, StorageLimits, StorageSnapshot,
+    StorageUsage, VfsConfig, VfsCtxView, VfsStorage, VfsView, VolumeMount,
 };
 #[cfg(all(feature = "packages", any(test, feature = "fuzzing")))]
 #[doc(hidden)]

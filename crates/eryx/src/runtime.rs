@@ -1,7 +1,9 @@
 //! The runtime that is built into the program, loaded once in a process.
 
 use crate::SandboxState;
-use crate::network::EXTENSIONS;
+use crate::files::FilesSetup;
+use crate::network::{EXTENSIONS, Reach};
+use crate::state::World;
 use eryx_core::{
     CompileEvent, Error, ExecutorBuilder, PythonEngine, PythonExecutor, RuntimeSource,
 };
@@ -43,10 +45,12 @@ pub(crate) fn load(
     engine: Option<PythonEngine>,
     notice: impl Fn(CompileEvent) + 'static,
 ) -> Result<PythonExecutor<SandboxState>, Error> {
+    let mounts = FilesSetup::default().open(&source)?;
+    let world = World { mounts, reach: Reach::default() };
     let builder = ExecutorBuilder::new(source).on_compile(notice);
     let builder = engine.into_iter().fold(builder, ExecutorBuilder::engine);
     EXTENSIONS
         .iter()
         .fold(builder, |builder, package| builder.extension(*package))
-        .build_with(SandboxState::new, SandboxState::link)
+        .build_with(move |runtime| SandboxState::with(runtime, &world, None), SandboxState::link)
 }

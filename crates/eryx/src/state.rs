@@ -11,7 +11,7 @@ use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxView, WasiView};
 const MOST_RESOURCES: usize = 8192;
 
 /// What the interpreters of a sandbox have around them. Cheap to clone.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct World {
     pub(crate) mounts: Mounts,
     pub(crate) reach: Reach,
@@ -49,11 +49,6 @@ pub struct SandboxState {
 }
 
 impl SandboxState {
-    /// With nothing mounted and nothing to be reached.
-    pub(crate) fn new(runtime: RuntimeCtx) -> Self {
-        Self::with(runtime, &World::default(), None)
-    }
-
     #[cfg(feature = "vfs")]
     pub(crate) fn world_mounts(&self) -> &Mounts {
         &self.world.mounts
@@ -66,7 +61,7 @@ impl SandboxState {
         Self { files: self.files.mounted(mounts, &self.runtime), world, ..self }
     }
 
-    fn with(runtime: RuntimeCtx, world: &World, own: Option<&OwnFiles>) -> Self {
+    pub(crate) fn with(runtime: RuntimeCtx, world: &World, own: Option<&OwnFiles>) -> Self {
         let (wasi, files) = (runtime.wasi().build(), Files::new(&world.mounts, own, &runtime));
         let mut table = ResourceTable::new();
         table.set_max_capacity(MOST_RESOURCES);

@@ -3,11 +3,13 @@
 mod archive;
 mod files;
 mod memory;
+mod one_file;
 mod shared;
 mod tar_entries;
 
 pub use files::StorageFiles;
 pub use memory::{Exchanged, InMemoryStorage, StorageLimits, StorageSnapshot, StorageUsage};
+pub use one_file::OneFile;
 pub use shared::ArcStorage;
 pub use tar_entries::for_each_entry;
 
@@ -74,10 +76,10 @@ pub struct DirEntry {
 /// are checked by the caller to be single names. What a call would make grow is
 /// charged against the storage's limits before memory is taken.
 ///
-/// [`InMemoryStorage`] is the implementation to use; [`StorageFiles`] gives all
-/// of them calls that take paths.
+/// [`InMemoryStorage`] is the implementation to use, [`OneFile`] that for a single file
+/// which does not change; [`StorageFiles`] gives all of them calls that take paths.
 pub trait VfsStorage: fmt::Debug + Send + Sync + 'static {
-    /// The directory that everything is in.
+    /// The directory that everything is in; or a file, if it is all that there is.
     fn root(&self) -> NodeId;
 
     /// The node of that name in `dir`; links are not followed.

@@ -1,5 +1,5 @@
 use crate::SandboxState;
-use eryx_core::{Error, RuntimeCtx, SnapshotError, Undo};
+use eryx_core::{Error, RuntimeCtx, RuntimeSource, SnapshotError, Undo};
 use wasmtime::component::Linker;
 
 /// What a builder was told of files: nothing.
@@ -34,7 +34,7 @@ impl OwnFiles {
 
 impl FilesSetup {
     #[expect(clippy::unnecessary_wraps, reason = "with files it can fail")]
-    pub(crate) fn open(self) -> Result<Mounts, Error> {
+    pub(crate) fn open(self, _runtime: &RuntimeSource) -> Result<Mounts, Error> {
         Ok(Mounts)
     }
 }

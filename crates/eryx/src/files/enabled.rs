@@ -1,9 +1,10 @@
 use crate::{Sandbox, SandboxBuilder, SandboxState, Session};
-use eryx_core::{Error, RuntimeCtx, SnapshotError, Undo};
+use eryx_core::{Error, RuntimeCtx, RuntimeSource, STDLIB, SnapshotError, Undo};
 use eryx_session::{CopyOptions, PythonImageSnapshot, WithFiles};
 use eryx_vfs::{
-    ArcStorage, FileClock, HybridVfsCtx, InMemoryStorage, MountTable, MountTableBuilder,
-    StorageLimits, StorageSnapshot, VfsConfig, VfsCtxView, VfsView, VolumeMount,
+    ArcStorage, ConfigError, FileClock, HybridVfsCtx, InMemoryStorage, MountTable,
+    MountTableBuilder, OneFile, StorageLimits, StorageSnapshot, VfsConfig, VfsCtxView, VfsView,
+    VolumeMount,
 };
 use std::sync::Arc;
 use wasmtime::component::Linker;
@@ -155,17 +156,26 @@ impl FilesSetup {
         self.mounts = change(mounts);
     }
 
-    pub(crate) fn open(self) -> Result<Mounts, Error> {
+    /// Opens what is to be mounted, for this runtime.
+    pub(crate) fn open(self, runtime: &RuntimeSource) -> Result<Mounts, Error> {
         #[cfg(feature = "packages")]
         let mounts = crate::packages::mount(self.packages, self.mounts)?;
         #[cfg(not(feature = "packages"))]
         let mounts = self.mounts;
-        mounts.build().map_err(|error| {
+        let opened = library(runtime).and_then(|library| mounts.on(&library).build());
+        opened.map_err(|error| {
             let cause = std::error::Error::source(&error);
             let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
             Error::Config(format!("{error}{cause}"))
         })
     }
+}
+
+/// The runtime's standard library, as the file that programs believe it to be in.
+fn library(runtime: &RuntimeSource) -> Result<MountTable, ConfigError> {
+    let runtime = runtime.clone();
+    let archive = OneFile::lazy(move || runtime.stdlib());
+    MountTable::builder().read_only_storage(STDLIB, archive).build()
 }
 
 pub(crate) fn link(linker: &mut Linker<SandboxState>) -> wasmtime::Result<()> {
@@ -180,7 +190,8 @@ impl VfsView for SandboxState {
 }
 
 /// Files. Without any of these a program has `/data`, `/tmp` and a home
-/// directory in memory, and they end with its run.
+/// directory in memory, and they end with its run. It can read the standard library's
+/// archive, its first entry of `sys.path`, unless something is mounted there.
 impl SandboxBuilder {
     /// Mounts `storage` at `/data`, so that files outlive a run, and can be put
     /// there before and taken out after it.

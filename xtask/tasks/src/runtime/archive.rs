@@ -3,6 +3,8 @@
 //!
 //! It is plain so that the guest can take entries out of it when it starts
 //! (`_eryx_archive.leave_out`): entries in order and nothing between or after them.
+//! A component leaves out zeros at the end of what is in memory, so the archive ends in
+//! a comment: all of it lies in the component, where `RuntimeSource::stdlib` finds it.
 
 use crate::key::files_below;
 use anyhow::{Context, Result};
@@ -22,6 +24,8 @@ const MODE: u32 = 0o100_644 << 16;
 
 /// The start of 1980, the oldest date that there is.
 const DATE: u16 = 1 << 5 | 1;
+
+const COMMENT: &[u8] = b"The standard library of CPython, with eryx's own";
 
 /// All files below `folder`, by their relative names.
 pub(crate) fn of_folder(folder: &Path) -> Result<Vec<u8>> {
@@ -81,14 +85,15 @@ impl Archive {
         }
         self.bytes.extend(size.to_le_bytes());
         self.bytes.extend(start.to_le_bytes());
-        self.bytes.extend([0; 2]);
+        self.bytes.extend(u16::try_from(COMMENT.len())?.to_le_bytes());
+        self.bytes.extend(COMMENT);
         Ok(self.bytes)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Archive, of_folder};
+    use super::{Archive, COMMENT, of_folder};
     use std::fs;
     use std::io::{Cursor, Read};
     use zip::ZipArchive;
@@ -120,10 +125,11 @@ mod tests {
 
     /// What `_eryx_archive.leave_out` takes for granted.
     #[test]
-    fn entries_follow_one_another_and_nothing_follows_the_end() {
+    fn entries_follow_one_another_and_a_comment_follows_the_end() {
         let bytes = archive();
-        assert_eq!(bytes[bytes.len() - 22..][..4], *b"PK\x05\x06");
-        assert_eq!(bytes[bytes.len() - 2..], [0; 2], "there is a comment");
+        let (before, comment) = bytes.split_at(bytes.len() - COMMENT.len());
+        assert_eq!(comment, COMMENT);
+        assert_eq!(before[before.len() - 22..][..4], *b"PK\x05\x06");
         let mut read = ZipArchive::new(Cursor::new(&bytes)).unwrap();
         let mut end = 0;
         for number in 0..read.len() {
