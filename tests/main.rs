@@ -49,5 +49,6 @@ mod states;
 mod stops;
 mod support;
 mod threats;
+mod tls;
 mod tracing;
 mod values;

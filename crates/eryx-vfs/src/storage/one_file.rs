@@ -9,7 +9,8 @@ const NODE: NodeId = NodeId { epoch: 0, number: 0 };
 
 /// One file whose content is in memory already and never changes. It is the root
 /// itself: where it is mounted there is a file, not a directory. Guests get copies of
-/// what they read; nothing else is copied.
+/// what they read; nothing else is copied. Mount it read-only, so that who wants to write
+/// to it is refused when opening it; otherwise each write is.
 ///
 /// ```
 /// use eryx_vfs::{MountTable, OneFile};
