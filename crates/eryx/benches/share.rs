@@ -3,6 +3,7 @@
 //!
 //! `cargo bench --workspace --bench share`
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
+#![expect(clippy::print_stdout, reason = "it prints what it measured")]
 
 use eryx::{
     ExecutorBuilder, HybridVfsCtx, MinimalState, MountTable, PythonExecutor, RuntimeCtx,
