@@ -14,12 +14,13 @@ use std::process::{Command, Stdio};
 type Check = fn(&Path) -> Result<()>;
 
 pub(crate) fn ci(repository: &Path) -> Result<()> {
-    let steps: [(&str, Check); 8] = [
+    let steps: [(&str, Check); 9] = [
         ("formatting", format),
         ("servers for the tests", fetch_servers),
         ("the guest runtime", build),
         ("the guest library's own tests", guest),
         ("lints", lint),
+        ("builds with fewer features", lint_fewer_features),
         ("documentation", document),
         ("tests", test),
         ("CPython's own tests of asyncio, files and the network", conformance::in_ci),
@@ -61,6 +62,27 @@ fn guest(repository: &Path) -> Result<()> {
 fn lint(repository: &Path) -> Result<()> {
     let arguments = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
     watch(cargo(repository).args(arguments))
+}
+
+/// The facade as one depends on it who wants less: in a build of the whole workspace it
+/// has all its features.
+fn lint_fewer_features(repository: &Path) -> Result<()> {
+    for features in ["", "vfs", "net", "embedded,macros,packages"] {
+        watch(cargo(repository).args([
+            "clippy",
+            "--package",
+            "eryx",
+            "--lib",
+            "--no-default-features",
+            "--features",
+            features,
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ]))?;
+    }
+    Ok(())
 }
 
 fn document(repository: &Path) -> Result<()> {

@@ -1,10 +1,17 @@
+//! What stands for files in a program that was built without them.
+#![expect(
+    clippy::unnecessary_wraps,
+    clippy::unused_self,
+    reason = "with files there is more to do, and it can fail"
+)]
+
 use crate::SandboxState;
 use eryx_core::{Error, RuntimeCtx, RuntimeSource, SnapshotError, Undo};
 use wasmtime::component::Linker;
 
 /// What a builder was told of files: nothing.
 #[derive(Debug, Default)]
-pub(crate) struct FilesSetup;
+pub(crate) struct FilesSetup(());
 
 /// No mounts.
 #[derive(Debug, Default, Clone)]
@@ -33,7 +40,6 @@ impl OwnFiles {
 }
 
 impl FilesSetup {
-    #[expect(clippy::unnecessary_wraps, reason = "with files it can fail")]
     pub(crate) fn open(self, _runtime: &RuntimeSource) -> Result<Mounts, Error> {
         Ok(Mounts)
     }
@@ -53,10 +59,8 @@ impl Files {
         self
     }
 
-    #[expect(clippy::unused_self, reason = "with files it is more")]
     pub(crate) fn begin_run(&self) {}
 
-    #[expect(clippy::unused_self, reason = "with files it is more")]
     pub(crate) fn fork_own(&self) -> Option<OwnFiles> {
         None
     }
@@ -65,19 +69,16 @@ impl Files {
         Box::new(|| ())
     }
 
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "with files it is more")]
     pub(crate) fn save(&self, _limit: u64) -> Result<Vec<u8>, SnapshotError> {
         Ok(Vec::new())
     }
 
-    #[expect(clippy::unused_self, reason = "with files it is more")]
     pub(crate) fn load(&self, _bytes: &[u8]) -> Result<Undo, SnapshotError> {
         let why = "this program was built without files (the feature `vfs`)";
         Err(SnapshotError::Files(why.to_owned()))
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "with files it can fail")]
 pub(crate) fn link(_linker: &mut Linker<SandboxState>) -> wasmtime::Result<()> {
     Ok(())
 }

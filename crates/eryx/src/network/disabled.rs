@@ -1,3 +1,10 @@
+//! What stands for the network in a program that was built without one.
+#![expect(
+    clippy::unnecessary_wraps,
+    clippy::unused_self,
+    reason = "with a network there is more to do, and it can fail"
+)]
+
 use crate::SandboxState;
 use eryx_core::Error;
 use wasmtime::component::Linker;
@@ -7,20 +14,19 @@ pub(crate) const EXTENSIONS: &[&str] = &[];
 
 /// What a builder was told of the network: nothing.
 #[derive(Debug, Default)]
-pub(crate) struct NetworkSetup;
+pub(crate) struct NetworkSetup(());
 
 /// Nothing can be reached.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Reach;
+pub(crate) struct Reach(());
 
 /// No sockets.
 #[derive(Debug)]
 pub(crate) struct Sockets;
 
 impl NetworkSetup {
-    #[expect(clippy::unnecessary_wraps, reason = "with a network it can fail")]
     pub(crate) fn open(self, _environment: &mut [(String, String)]) -> Result<Reach, Error> {
-        Ok(Reach)
+        Ok(Reach(()))
     }
 }
 
@@ -29,11 +35,9 @@ impl Sockets {
         Self
     }
 
-    #[expect(clippy::unused_self, reason = "with a network it has something to do")]
     pub(crate) fn begin_run(&mut self) {}
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "with a network it can fail")]
 pub(crate) fn link(_linker: &mut Linker<SandboxState>) -> wasmtime::Result<()> {
     Ok(())
 }
