@@ -556,3 +556,31 @@ async fn a_function_of_an_earlier_run_calls_what_has_its_name() {
     assert_eq!(run(code, &[]).await, gone);
     assert_eq!(run("print(await f())", &["first"]).await, "first\n");
 }
+
+/// More calls than may be under way, of which some are answered at once: each passes its
+/// turn on, or the others would wait for ever.
+#[tokio::test]
+async fn calls_that_wait_for_a_turn_get_it_whoever_had_it_before() {
+    let made = Arc::new(AtomicUsize::new(0));
+    let answer = DynamicCallback::new("answer", move |_| {
+        let before = made.fetch_add(1, Ordering::SeqCst);
+        async move {
+            if before % 50 < 4 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Ok(json!(before))
+        }
+    });
+    let limits = CallbackLimits::default().with_in_flight(4);
+    let limits = ResourceLimits::default().with_callbacks(limits);
+    let sandbox = Sandbox::embedded().limits(limits).callback(answer).build().unwrap();
+    let code = "import asyncio\nprint(len(await asyncio.gather(*(answer() for _ in range(200)))))";
+    assert_eq!(sandbox.execute(code).await.unwrap().stdout, "200\n");
+    let code = "from eryx import CallbackError\n\
+        wrong = (answer(i) for i in range(100))\n\
+        right = (answer() for i in range(100))\n\
+        calls = asyncio.gather(*right, *wrong, return_exceptions=True)\n\
+        print(sum(isinstance(one, int) for one in await calls))";
+    let output = sandbox.execute(format!("import asyncio\n{code}")).await.unwrap();
+    assert_eq!(output.stdout, "100\n");
+}

@@ -248,24 +248,27 @@ def _function(name, description, schema):
             args = kwargs if known else parameters.bind(args, kwargs)
         if _running >= _in_flight:
             await _turn()
-        number = _numbers.get(name)
-        if number is None:
-            raise CallbackError(f"the host has no callback {name} any more", name, "gone")
-        code, payload = start(number, names, args)
-        if code == _PENDING:
-            operation, future = payload, Future()
-            _eryx_wait.settle(operation, future)
-            _running += 1
-            try:
-                await future
-            except BaseException:
-                _eryx_wait.forget(operation)
-                raise
-            finally:
-                _running -= 1
-                if _queue:
-                    _next()
-            code, payload = take(operation)
+        try:
+            number = _numbers.get(name)
+            if number is None:
+                raise CallbackError(f"the host has no callback {name} any more", name, "gone")
+            code, payload = start(number, names, args)
+            if code == _PENDING:
+                operation, future = payload, Future()
+                _eryx_wait.settle(operation, future)
+                _running += 1
+                try:
+                    await future
+                except BaseException:
+                    _eryx_wait.forget(operation)
+                    raise
+                finally:
+                    _running -= 1
+                code, payload = take(operation)
+        finally:
+            # One that was answered at once had its turn, too, and passes it on.
+            if _queue and _running < _in_flight:
+                _next()
         if code == _VALUE:
             return payload
         kind, word = _FAILURES[code - _FIRST_FAILURE]
