@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use eryx::{PythonExecutor, RuntimeSource, Sandbox};
+use eryx::Sandbox;
 use std::hint::black_box;
 use tokio::runtime::{Builder, Runtime};
 
@@ -29,22 +29,8 @@ fn once(runtime: &Runtime, code: &str) {
     drop(black_box(output));
 }
 
-/// The engine alone: neither files nor a network.
-fn bare() -> PythonExecutor {
-    let built = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/runtime/runtime.wasm");
-    PythonExecutor::new(RuntimeSource::from_file(built).unwrap()).unwrap()
-}
-
 fn fresh(c: &mut Criterion) {
     let runtime = runtime();
-    let bare = bare();
-    c.bench_function("fresh/x=1, no files or network", |b| {
-        b.iter(|| runtime.block_on(bare.execute("x=1").run()).unwrap());
-    });
-    let sandbox = Sandbox::embedded().build().unwrap();
-    c.bench_function("fresh/x=1, in a sandbox that is there", |b| {
-        b.iter(|| runtime.block_on(sandbox.execute("x=1")).unwrap());
-    });
     c.bench_function("fresh/x=1", |b| b.iter(|| once(&runtime, "x=1")));
     c.bench_function("fresh/print", |b| b.iter(|| once(&runtime, "print('hi')")));
     c.bench_function("fresh/six lines", |b| b.iter(|| once(&runtime, SIX_LINES)));

@@ -60,29 +60,22 @@ fn guest(repository: &Path) -> Result<()> {
 }
 
 fn lint(repository: &Path) -> Result<()> {
-    let arguments = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
-    watch(cargo(repository).args(arguments))
+    clippy(repository, &["--workspace", "--all-targets"])
 }
 
 /// The facade as one depends on it who wants less: in a build of the whole workspace it
 /// has all its features.
 fn lint_fewer_features(repository: &Path) -> Result<()> {
     for features in ["", "vfs", "net", "embedded,macros,packages"] {
-        watch(cargo(repository).args([
-            "clippy",
-            "--package",
-            "eryx",
-            "--lib",
-            "--no-default-features",
-            "--features",
-            features,
-            "--locked",
-            "--",
-            "-D",
-            "warnings",
-        ]))?;
+        let facade = ["--package", "eryx", "--lib", "--no-default-features", "--features"];
+        clippy(repository, &[&facade[..], &[features]].concat())?;
     }
     Ok(())
+}
+
+fn clippy(repository: &Path, what: &[&str]) -> Result<()> {
+    let checks = ["--locked", "--", "-D", "warnings"];
+    watch(cargo(repository).arg("clippy").args(what).args(checks))
 }
 
 fn document(repository: &Path) -> Result<()> {
