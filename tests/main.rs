@@ -50,5 +50,6 @@ mod stops;
 mod support;
 mod threats;
 mod tls;
+mod to_thread;
 mod tracing;
 mod values;

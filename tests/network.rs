@@ -368,38 +368,6 @@ asyncio.run(stream())
     assert_eq!(server.accepted(), 3);
 }
 
-/// There is one thread: what a program sends to another one is done in its place.
-#[tokio::test]
-async fn what_blocks_in_asyncio_works_and_the_other_tasks_wait() {
-    let code = r"
-import asyncio, urllib.request
-ticks = 0
-async def tick():
-    global ticks
-    while True:
-        ticks += 1
-        await asyncio.sleep(0)
-def fetch():
-    before = ticks
-    with urllib.request.urlopen('http://127.0.0.1:PORT/') as answer: body = answer.read()
-    return body[:14], ticks - before
-async def main():
-    ticking = asyncio.create_task(tick())
-    for i in range(3):
-        before = ticks
-        await asyncio.sleep(0)
-        print(await asyncio.to_thread(fetch), ticks > before)
-    loop = asyncio.get_running_loop()
-    print(await loop.run_in_executor(None, fetch))
-    ticking.cancel()
-asyncio.run(main())
-";
-    let server = Server::tcp(|mut stream| http(&mut stream));
-    let out = run(&sandbox_with(network()), code, &server).await;
-    let each = "(b'GET / HTTP/1.1', 0)";
-    assert_eq!(out, format!("{}{each}\n", format!("{each} True\n").repeat(3)));
-}
-
 #[tokio::test]
 async fn limits_end_in_errors() {
     let limits = NetLimits { open: 2, total: 4, bytes_in: 1000, ..NetLimits::default() };

@@ -4,8 +4,10 @@ import asyncio
 import asyncio.events
 import asyncio.selector_events
 import selectors
+import warnings
 
 import _eryx
+import _eryx_jobs
 import _eryx_names
 import _eryx_select
 import _eryx_wait
@@ -16,8 +18,13 @@ class HostSelector(selectors._BaseSelectorImpl):
     whoever waits for another operation has registered a function that schedules
     what is next."""
 
+    # No wait is longer, if there is such a number of seconds.
+    most = None
+
     def select(self, timeout=None):
         """Wait `timeout` seconds; without one, until something happens."""
+        if self.most is not None:
+            timeout = self.most if timeout is None else min(timeout, self.most)
         ready = self._ready() if self._fd_to_key else ()
         _eryx_wait.poll(0 if ready else timeout)
         return ready or (self._ready() if self._fd_to_key else ())
@@ -39,20 +46,48 @@ class HostEventLoop(asyncio.selector_events.BaseSelectorEventLoop):
     def __init__(self, selector=None):
         # Another selector would not learn what has finished outside.
         super().__init__(HostSelector())
+        self._jobs = _eryx_jobs.Jobs(self)
         self._main = None
         # How the program was asked to end, and how often it will be, still.
         self._stop = None
         self._patience = 0
+        # What ended the program while a function kept the loop.
+        self._exit = None
 
     def run_forever(self):
         stop = None
         try:
             super().run_forever()
         finally:
+            exit, self._exit = self._exit, None
             if self._main is None:
                 stop, self._stop = self._stop, None
+        if exit is not None:
+            raise exit
         if stop is not None:
             raise stop
+
+    def go_on(self, most):
+        """Inside of a function that keeps the loop: wait `most` seconds (None: without
+        end) and call who is ready then."""
+        self._selector.most = most
+        try:
+            _eryx.apart(self._run_once)
+        except (SystemExit, KeyboardInterrupt) as exit:
+            # Not that function's affair.
+            self._exit = exit
+            self.stop()
+        finally:
+            self._selector.most = None
+
+    def is_stopping(self):
+        """Whether this is the last round of calls."""
+        return self._stopping
+
+    def raise_stop(self):
+        """Have the function that keeps the loop end if the program is to."""
+        if self._stop is not None:
+            raise self._stop
 
     def run_until_complete(self, future):
         # A coroutine that is refused stays as it is.
@@ -130,16 +165,27 @@ class HostEventLoop(asyncio.selector_events.BaseSelectorEventLoop):
             raise
 
     def run_in_executor(self, executor, func, *args):
-        """There are no threads. What would go to the default executor is called
-        here, while everything else waits."""
+        """There are no threads: what would go to the default executor is called by
+        the loop, which goes on while that waits."""
         if executor is not None:
             return super().run_in_executor(executor, func, *args)
         self._check_closed()
         if self._debug:
             self._check_callback(func, "run_in_executor")
-        future = self.create_future()
-        self.call_soon(_call_for, future, func, args)
-        return future
+        self._check_default_executor()
+        return self._jobs.submit(func, args)
+
+    async def shutdown_default_executor(self, timeout=None):
+        self._executor_shutdown_called = True
+        try:
+            async with asyncio.timeout(timeout):
+                await self._jobs.join()
+        except TimeoutError:
+            warnings.warn(
+                f"what the executor was given has not ended within {timeout} seconds",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     def add_signal_handler(self, sig, callback, *args):
         raise NotImplementedError("the sandbox has no signals")
@@ -172,19 +218,6 @@ def _is_in_a_step(frame):
             return frame.f_code is _SCHEDULER
         frame = outer
     return False
-
-
-def _call_for(future, func, args):
-    if future.cancelled():
-        return
-    try:
-        result = func(*args)
-    except (SystemExit, KeyboardInterrupt):
-        raise
-    except BaseException as error:
-        future.set_exception(error)
-    else:
-        future.set_result(result)
 
 
 class HostEventLoopPolicy(asyncio.events.BaseDefaultEventLoopPolicy):

@@ -1,7 +1,6 @@
 """The host asks the program to end by itself: see docs/decisions/0005-soft-stop.md."""
 
-import asyncio
-
+import _eryx_jobs
 import _eryx_loop
 
 MESSAGE = "the program has used up its time"
@@ -16,5 +15,5 @@ def ask(frame):
     """The signal is there while `frame` runs: what to raise in it, or None if
     another way was found."""
     stop = TimeoutError(MESSAGE)
-    loop = asyncio._get_running_loop()
+    loop = _eryx_jobs.running_loop()
     return loop.end(stop, frame) if isinstance(loop, _eryx_loop.HostEventLoop) else stop

@@ -11,6 +11,27 @@ FOREVER = 2**63
 _waiting = {}
 _futures = {}
 
+# What waits in place of `poll`, and what in place of C code that waits.
+_meanwhile = (None, None)
+
+
+def meanwhile():
+    """The two functions that `use_meanwhile` was told."""
+    return _meanwhile
+
+
+def use_meanwhile(python, c):
+    """Have `python(timeout)` called in place of `poll`, and `c(timeout)` where C code
+    waits: in `time.sleep`, for a lock."""
+    global _meanwhile
+    _meanwhile = python, c
+    _eryx.use_meanwhile(c)
+
+
+def is_waiting():
+    """Whether anybody is told of an operation that has yet to finish."""
+    return bool(_waiting or _futures)
+
 
 def register(operation, callback):
     """Have `callback()` called, once, when `operation` has finished."""
@@ -43,6 +64,10 @@ def give_up_all():
 def poll(timeout):
     """Wait at most `timeout` seconds (None: without end) for operations, and
     call those who registered."""
+    instead, _ = _meanwhile
+    if instead is not None:
+        instead(timeout)
+        return
     if timeout is None:
         nanoseconds = FOREVER
     elif timeout > 0:

@@ -49,6 +49,19 @@ static PyObject *host_cancel(PyObject *module, PyObject *argument) {
     Py_RETURN_NONE;
 }
 
+/* Calls a function that has nothing to do with the exceptions that are handled: none of
+   them becomes the context of one that it raises. */
+static PyObject *host_apart(PyObject *module, PyObject *function) {
+    (void)module;
+    PyThreadState *thread = PyThreadState_Get();
+    _PyErr_StackItem none = {0};
+    _PyErr_StackItem *handled = thread->exc_info;
+    thread->exc_info = &none;
+    PyObject *answer = PyObject_CallNoArgs(function);
+    thread->exc_info = handled;
+    return answer;
+}
+
 static PyObject *host_watch(PyObject *module, PyObject *argument) {
     (void)module;
     eryx_breaker_watch(PyObject_IsTrue(argument) == 1);
@@ -118,6 +131,9 @@ static PyMethodDef methods[] = {
     {"start_call", (PyCFunction)(void (*)(void))eryx_start_call, METH_FASTCALL,
      "Call a callback: its number, its parameters' names, a tuple or a dict of arguments."},
     {"take_call", eryx_take_call, METH_O, "What came of a finished call."},
+    {"apart", host_apart, METH_O, "Call a function as if no exception was handled."},
+    {"use_meanwhile", eryx_use_meanwhile, METH_O,
+     "What to call, with a number of seconds or None, where C code would wait."},
     {"watch", host_watch, METH_O, "Whether to ask the host if the program shall end."},
     {"use_stop", host_use_stop, METH_O, "The function that says what to raise if it shall."},
     {"raise_stop", (PyCFunction)(void (*)(void))host_raise_stop, METH_FASTCALL,

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 #include <wasi/api.h>
 
 /* host.c: the built-in module `_eryx`, the guest library's way to the host. */
@@ -25,8 +26,18 @@ PyObject *eryx_take_call(PyObject *module, PyObject *operation);
 bool eryx_wait(uint64_t nanoseconds);
 PyObject *eryx_take_told(void);
 
+/* Nanoseconds until then; INT64_MAX for what does not fit. */
+int64_t eryx_left(clockid_t clock, const struct timespec *end);
+
 /* What has finished in an interpreter that this memory comes from. */
 void eryx_forget_told(void);
+
+/* meanwhile.c: what is to be called where C code waits, for the module `_eryx`; and calling
+   it, with so much time (negative: without end). False if there is nothing to call, or if
+   Python has yet to raise what came of the last call. */
+PyObject *eryx_use_meanwhile(PyObject *module, PyObject *argument);
+bool eryx_go_on(int64_t nanoseconds);
+bool eryx_has_raised(void);
 
 /* image.c: numbers of what the host keeps for the guest. */
 PyObject *eryx_number(uint32_t number);

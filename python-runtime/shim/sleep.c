@@ -74,17 +74,27 @@ static int64_t now(clockid_t clock) {
     return (int64_t)time.tv_sec * NANOSECONDS + time.tv_nsec;
 }
 
+/* INT64_MAX for what does not fit. */
+static int64_t in_nanoseconds(const struct timespec *time) {
+    int64_t sum;
+    if (__builtin_mul_overflow((int64_t)time->tv_sec, NANOSECONDS, &sum)
+        || __builtin_add_overflow(sum, time->tv_nsec, &sum)) {
+        return INT64_MAX;
+    }
+    return sum;
+}
+
+int64_t eryx_left(clockid_t clock, const struct timespec *end) {
+    return in_nanoseconds(end) - now(clock);
+}
+
 int eryx_clock_nanosleep(clockid_t clock, int flags, const struct timespec *request,
                          struct timespec *remaining) {
     (void)remaining;
     if (request->tv_nsec < 0 || request->tv_nsec >= NANOSECONDS || request->tv_sec < 0) {
         return EINVAL;
     }
-    int64_t time;
-    if (__builtin_mul_overflow((int64_t)request->tv_sec, NANOSECONDS, &time)
-        || __builtin_add_overflow(time, request->tv_nsec, &time)) {
-        time = INT64_MAX;
-    }
+    int64_t time = in_nanoseconds(request);
     int64_t end = time;
     if (!(flags & TIMER_ABSTIME) && __builtin_add_overflow(now(clock), time, &end)) {
         end = INT64_MAX;
@@ -92,6 +102,13 @@ int eryx_clock_nanosleep(clockid_t clock, int flags, const struct timespec *requ
     for (;;) {
         int64_t left = end - now(clock);
         if (left <= 0) {
+            return 0;
+        }
+        if (eryx_go_on(left)) {
+            continue;
+        }
+        if (eryx_has_raised()) {
+            /* The program gets it as soon as it runs. */
             return 0;
         }
         size_t before = told_count;

@@ -16,6 +16,8 @@ def install():
         host.wait = lambda time: host.waited.append(time) or tuple(host.finished.pop(0))
         host.cancelled = []
         host.cancel = host.cancelled.append
+        host.apart = lambda function: function()
+        host.use_meanwhile = lambda function: None
         host.use_json = lambda encoder, scanner: None
         host.start_call = None
         host.archive = lambda: memoryview(b"0123456789")

@@ -44,6 +44,45 @@ class Loop(unittest.TestCase):
             self.assertEqual(runner.run(main()), [1, 2])
 
 
+class Functions(unittest.TestCase):
+    """That were handed over to the loop."""
+
+    def run_with(self, main):
+        with asyncio.Runner(loop_factory=_eryx_loop.HostEventLoop) as runner:
+            return runner.run(main())
+
+    def test_tasks_go_on_where_one_waits(self):
+        host.finished[:] = [()] * 20 + [(7,)]
+        steps = []
+
+        async def step():
+            for n in range(5):
+                steps.append(n)
+                await asyncio.sleep(0)
+
+        async def main():
+            stepping = asyncio.create_task(step())
+            before = await asyncio.to_thread(lambda: (len(steps), _eryx_wait.wait(7), len(steps)))
+            await stepping
+            return before
+
+        self.assertEqual(self.run_with(main), (1, True, 5))
+
+    def test_one_waits_no_longer_than_it_asked(self):
+        host.waited.clear()
+        host.finished[:] = [()] * 1_000_000
+        main = lambda: asyncio.to_thread(_eryx_wait.wait, 7, 0.001)
+        self.assertFalse(self.run_with(main))
+        self.assertLessEqual(max(host.waited), 1_000_001)
+
+    def test_nothing_is_left_behind(self):
+        async def main():
+            return [await asyncio.to_thread(_eryx_wait.meanwhile) != (None, None) for _ in "ab"]
+
+        self.assertEqual(self.run_with(main), [True, True])
+        self.assertEqual(_eryx_wait.meanwhile(), (None, None))
+
+
 class Operations(unittest.TestCase):
     def setUp(self):
         host.waited.clear()
