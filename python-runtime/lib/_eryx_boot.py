@@ -125,12 +125,24 @@ REHEARSALS = (
     "import sys\nsys.exit(3)",
 )
 
+# What is commonly saved and restored.
+VARIABLES = """
+import json
+a, b, c, d, e, f, g, h = 0, 1.5, "text", b"bytes", True, None, [1, "a"], {"k": (1, 2)}
+def double(n):
+    return 2 * n
+class Point:
+    def __init__(self, x):
+        self.x = x
+point = Point(1)
+"""
+
 
 # Whose byte code never stops changing while it runs: CPython counts in it. What
 # every run needs comes first.
 BUSY = """
-    _eryx_run _eryx_result _eryx_calls _eryx_loop _eryx_report _eryx_wait json
-    json.decoder json.encoder json.scanner
+    _eryx_run _eryx_result _eryx_calls _eryx_loop _eryx_report _eryx_wait _eryx_state
+    _eryx_reduce json json.decoder json.encoder json.scanner
 """.split()
 
 
@@ -190,9 +202,17 @@ def _rehearse(runner):
     for _ in range(40):
         for source in REHEARSALS:
             _try(runner, source)
+        _try(runner, VARIABLES, _save_and_restore)
 
 
-def _try(runner, source):
+def _save_and_restore():
+    import _eryx_state
+
+    kind, saved, _ = _eryx_state.save(1 << 20, False, False)
+    assert kind == "saved" and _eryx_state.restore(saved) is None
+
+
+def _try(runner, source, then=lambda: None):
     import io
     import random
     import sys
@@ -205,12 +225,13 @@ def _try(runner, source):
     runner.execute(
         source, "main.py", ["main.py"], None, b"", 0, [], [], 1, [], 0, 0, 0, 1000, 1000
     )
+    then()
     main.clear()
     main.update(before)
     sys.stdout, sys.stderr = streams
     sys.argv = [""]
     random.seed(0)
-    runner._started = False
+    runner._started = runner._has_chance = False
 
 
 def _warm_up():

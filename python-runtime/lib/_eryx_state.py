@@ -12,7 +12,6 @@ import weakref
 
 from cloudpickle import cloudpickle
 
-import _eryx
 import _eryx_classes
 import _eryx_files
 import _eryx_reduce
@@ -192,7 +191,6 @@ def _dump(value, limit, with_files, followed):
 def save(limit, partly, with_files):
     """`("saved", bytes, omitted)`, or why not: `("cannot", omissions)`, or as
     `_refusal`. Files that are open only `with_files`."""
-    _eryx.watch(True)
     try:
         return _save(limit, partly, with_files)
     except BaseException as error:
@@ -320,7 +318,6 @@ def restore(data):
     """Put what was saved in the place of what is there; None, or why not:
     `("unusable", reason)`, or as `_refusal`. Nothing is changed then."""
     global _reading
-    _eryx.watch(True)
     _reading = None
     namespace, trackers = _main_globals(), _trackers()
     before = dict(namespace)
@@ -407,7 +404,6 @@ def _stop_tasks():
 
 def clear():
     """A namespace as at the start, and no tasks."""
-    _eryx.watch(True)
     _stop_tasks()
     namespace = _main_globals()
     _put(namespace, _own(namespace))

@@ -150,6 +150,7 @@ static PyObject *call(const char *name, const char *format, ...) {
     PyObject *module = PyImport_ImportModule("_eryx_state");
     PyObject *function = module ? PyObject_GetAttrString(module, name) : NULL;
     PyObject *tuple = function ? Py_VaBuildValue(format, arguments) : NULL;
+    eryx_breaker_watch(true);
     PyObject *answer = tuple ? PyObject_Call(function, tuple, NULL) : NULL;
     va_end(arguments);
     Py_XDECREF(module);
