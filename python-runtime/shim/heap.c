@@ -75,6 +75,7 @@ static void fill_object_heap(void) {
 void eryx_settle_heap(void) {
     fill_c_heap();
     fill_object_heap();
+    eryx_trim_heap();
     if (!eryx_keep_memory(SPARE)) {
         abort();
     }

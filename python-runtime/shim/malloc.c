@@ -1,7 +1,7 @@
 /* The allocator: Doug Lea's, in the stead of libc's, which gives each power of
    two a page run of its own and rounds everything up to one. This one puts what
    is allocated one after the other side by side. Memory comes from shim/memory.c
-   in one piece that only grows. */
+   in one piece that only grows, once the runtime is built. */
 #include <stdint.h>
 #include <wchar.h>
 
@@ -23,6 +23,12 @@ extern void *eryx_more_memory(intptr_t increment);
 
 #pragma clang diagnostic ignored "-Weverything"
 #include "libffi/src/dlmalloc.c"
+
+void eryx_trim_heap(void) {
+    malloc_trim(0);
+    /* What is left of it has a head, and marks of where it began before. */
+    memset(chunk2mem(gm->top), 0, gm->topsize - TWO_SIZE_T_SIZES);
+}
 
 /* What else of libc allocates: libc's own would do so by its own allocator. */
 

@@ -2,6 +2,7 @@
 #include "shim.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define WASM_PAGE 65536u
 
@@ -62,11 +63,17 @@ static bool reach(uintptr_t wanted) {
            || (reserve_is_open && wanted <= size());
 }
 
-/* As `sbrk`, and as that never gives anything back. */
+/* As `sbrk`. What is given back is zeroed. */
 void *eryx_more_memory(intptr_t increment) {
     skip_others();
     uintptr_t begin = end;
-    bool possible = increment == 0 || (increment > 0 && (uintptr_t)increment < UINTPTR_MAX - begin
+    if (increment < 0) {
+        size_t less = 0 - (uintptr_t)increment;
+        end -= less;
+        memset((void *)end, 0, less);
+        return (void *)begin;
+    }
+    bool possible = increment == 0 || ((uintptr_t)increment < UINTPTR_MAX - begin
                                        && reach(begin + (uintptr_t)increment));
     if (!possible) {
         errno = ENOMEM;

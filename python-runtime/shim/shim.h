@@ -115,6 +115,9 @@ bool eryx_keep_memory(size_t bytes);
 /* Whether what is kept for telling of the end of memory may be used. */
 void eryx_open_reserve(bool open);
 
+/* malloc.c: gives back what lies behind the last block, and leaves zeros there. */
+void eryx_trim_heap(void);
+
 /* heap.c: leaves the heap so that a run writes to few pages of it. */
 void eryx_settle_heap(void);
 
