@@ -98,7 +98,7 @@ coroutine.close()
 }
 
 /// A session whose programs are asked to end after a fifth of a second.
-async fn hurried() -> eryx::Session {
+pub(crate) async fn hurried() -> eryx::Session {
     let limits = eryx::ResourceLimits::default()
         .with_soft_timeout(std::time::Duration::from_millis(200))
         .with_timeout(std::time::Duration::from_secs(20));

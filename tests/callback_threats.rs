@@ -2,8 +2,8 @@
 //! thread and on several.
 
 use crate::support::{
-    PROMISE, current_thread, exception, grows_by, in_both_ways, in_time, stdout_of, timed_out,
-    two_workers,
+    PROMISE, current_thread, exception, grows_by, in_both_ways, in_time, run_in, stdout_of,
+    timed_out, two_workers,
 };
 use eryx::{
     Bytes, CallbackError, CallbackLimits, CallbackReply, DynamicCallback, Error, ResourceLimits,
@@ -86,14 +86,22 @@ fn case_37_ten_thousand_at_once() {
 
 #[test]
 fn case_38_a_callback_that_panics() {
-    let code = "try:\n    await panics()\nexcept CallbackError as error:\n    print(error.kind)";
+    let code = "try:\n    await panics()\nexcept CallbackError as error:\n    \
+                print(error.kind, error)";
+    let told = "panicked panics failed inside the host\n";
     on_both(async || {
         let panics = DynamicCallback::new("panics", |arguments| async move {
             tokio::task::yield_now().await;
-            assert!(arguments.json.is_null(), "always");
+            assert!(arguments.json.is_null(), "a secret of the host");
             Ok(Value::Null)
         });
-        prints(&sandbox(panics, CallbackLimits::default()), code, "panicked\n").await;
+        let early = DynamicCallback::new("panics", |arguments| {
+            assert!(arguments.json.is_null(), "before there is a future");
+            async { Ok(Value::Null) }
+        });
+        for callback in [panics, early] {
+            prints(&sandbox(callback, CallbackLimits::default()), code, told).await;
+        }
     });
 }
 
@@ -186,7 +194,10 @@ fn case_43_values_that_cannot_cross() {
 deep = []
 for _ in range(100_000):
     deep = [deep]
-for value in float('nan'), 10**40, '\\ud800', deep:
+circle = []
+circle.append(circle)
+for value in [float('nan'), float('inf'), 10**40, -2**63 - 1, '\\ud800', deep, circle, {1}, 1j,
+              [[b'x']], {1: 'a'}, {None: 1}, [{True: 1}], {'a': ({1.5: 1, '1.5': 1},)}, {(1,): 2}]:
     try:
         await echo(value)
     except TypeError as error:
@@ -307,4 +318,59 @@ async fn a_call_that_fails_can_end_the_program() {
     .await;
     let gone = sandbox.execute("await neverr()").await;
     assert!(matches!(gone, Err(Error::Execution(_))), "{gone:?}");
+}
+
+#[tokio::test]
+async fn case_37_a_guest_that_does_not_queue() {
+    let sandbox = Sandbox::embedded().callback(never()).build().unwrap();
+    let code = "import _eryx\n\
+        codes = [_eryx.start_call(0, (), ())[0] for _ in range(20)]\n\
+        print(codes.count(1), codes.count(8))\n\
+        print(_eryx.start_call(7, (), ())[1])";
+    let printed = stdout_of(&sandbox, code).await;
+    assert!(printed.starts_with("16 4\nthere is no callback with the number 7"), "{printed}");
+}
+
+/// More calls than may be under way, of which some are answered at once: each passes its
+/// turn on, or the others would wait for ever.
+#[tokio::test]
+async fn calls_that_wait_for_a_turn_get_it_whoever_had_it_before() {
+    let made = Arc::new(AtomicUsize::new(0));
+    let answer = DynamicCallback::new("answer", move |_| {
+        let before = made.fetch_add(1, Ordering::SeqCst);
+        async move {
+            if before % 50 < 4 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Ok(json!(before))
+        }
+    });
+    let sandbox = sandbox(answer, CallbackLimits::default().with_in_flight(4));
+    let code = "import asyncio\nprint(len(await asyncio.gather(*(answer() for _ in range(200)))))";
+    assert_eq!(sandbox.execute(code).await.unwrap().stdout, "200\n");
+    let code = "from eryx import CallbackError\n\
+        wrong = (answer(i) for i in range(100))\n\
+        right = (answer() for i in range(100))\n\
+        calls = asyncio.gather(*right, *wrong, return_exceptions=True)\n\
+        print(sum(isinstance(one, int) for one in await calls))";
+    let output = sandbox.execute(format!("import asyncio\n{code}")).await.unwrap();
+    assert_eq!(output.stdout, "100\n");
+}
+
+#[tokio::test]
+async fn arguments_that_are_too_large_to_cross_are_refused() {
+    let take = DynamicCallback::new("take", |_| async { Ok(json!("taken")) });
+    let mut limits = CallbackLimits::default();
+    limits.argument_bytes = 64 << 20;
+    let sandbox = sandbox(take.parameter("value", json!({}), true), limits);
+    let session = sandbox.session().await.unwrap();
+    let code = "async def kind(value, **more):\n    \
+        try: return await take(value=value, **more)\n    \
+        except CallbackError as error: return error.kind\n\
+        print(await kind('x' * (20 << 20)), await kind(b'x' * (20 << 20)))\n\
+        print(await kind('x' * (17 << 20)), await kind(['é' * (3 << 20)]))\n\
+        print(await kind('x' * (14 << 20)), await kind(b'x' * (14 << 20)))";
+    assert_eq!(run_in(&session, code).await, "taken taken\n".repeat(3));
+    let code = "print(await kind(b'x' * (65 << 20)))";
+    assert_eq!(run_in(&session, code).await, "invalid-arguments\n");
 }

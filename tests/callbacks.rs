@@ -9,7 +9,7 @@ use eryx::{
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Answers with what it was given.
 fn echo() -> DynamicCallback {
@@ -48,28 +48,6 @@ print("same")
 "#;
     let sandbox = Sandbox::embedded().callback(echo()).build().unwrap();
     assert_eq!(stdout_of(&sandbox, code).await, "same\n");
-}
-
-#[tokio::test]
-async fn case_43_values_that_cannot_cross() {
-    let code = r#"
-deep = []
-for _ in range(100_000):
-    deep = [deep]
-circle = []
-circle.append(circle)
-for value in [float("nan"), float("inf"), 10**40, -2**63 - 1, "\ud800", deep, circle, {1}, 1j, [[b"x"]],
-              {1: "a"}, {None: 1}, [{True: 1}], {"a": ({1.5: 1, "1.5": 1},)}, {(1,): 2}]:
-    try:
-        await echo(value)
-    except TypeError as error:
-        assert str(error)
-    else:
-        raise AssertionError(type(value))
-print("refused")
-"#;
-    let sandbox = Sandbox::embedded().callback(echo()).build().unwrap();
-    assert_eq!(stdout_of(&sandbox, code).await, "refused\n");
 }
 
 #[tokio::test]
@@ -272,128 +250,6 @@ async fn requests_can_be_answered_elsewhere() {
     assert_eq!(output.unwrap().stdout, "4\n");
 }
 
-#[tokio::test]
-async fn case_36_a_million_calls() {
-    let code = r"
-made = 0
-try:
-    for _ in range(1_000_000):
-        await echo(1)
-        made += 1
-except CallbackError as error:
-    print(made, type(error).__name__, error.kind)
-";
-    let sandbox = Sandbox::embedded().callback(echo()).build().unwrap();
-    let output = sandbox.execute(code).await.unwrap();
-    assert_eq!(output.stdout, "1000 CallbackLimitError limit\n");
-    assert_eq!(output.callback_invocations, 1000);
-}
-
-#[tokio::test]
-async fn case_37_ten_thousand_at_once() {
-    static NOW: AtomicUsize = AtomicUsize::new(0);
-    static MOST: AtomicUsize = AtomicUsize::new(0);
-    let counted = DynamicCallback::new("counted", |_| async {
-        MOST.fetch_max(NOW.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-        tokio::time::sleep(Duration::from_millis(1)).await;
-        NOW.fetch_sub(1, Ordering::SeqCst);
-        Ok(Value::Null)
-    });
-    let limits = limited(CallbackLimits::default().with_calls(10_000));
-    let sandbox = Sandbox::embedded().limits(limits).callback(counted).build().unwrap();
-    let code = "import asyncio\n\
-        print(len(await asyncio.gather(*(counted() for _ in range(10_000)))))";
-    assert_eq!(stdout_of(&sandbox, code).await, "10000\n");
-    assert_eq!(MOST.load(Ordering::SeqCst), 16);
-}
-
-#[tokio::test]
-async fn case_37_a_guest_that_does_not_queue() {
-    let sandbox = Sandbox::embedded().callback(slow(Duration::from_mins(1))).build().unwrap();
-    let code = "import _eryx\n\
-        codes = [_eryx.start_call(0, (), ())[0] for _ in range(20)]\n\
-        print(codes.count(1), codes.count(8))\n\
-        print(_eryx.start_call(7, (), ())[1])";
-    let printed = stdout_of(&sandbox, code).await;
-    assert!(printed.starts_with("16 4\nthere is no callback with the number 7"), "{printed}");
-}
-
-#[tokio::test]
-async fn case_38_a_callback_that_panics() {
-    let panics = DynamicCallback::new("panics", |arguments| async move {
-        assert!(arguments.json.is_null(), "a secret of the host");
-        Ok(Value::Null)
-    });
-    let early = DynamicCallback::new("early", |arguments| {
-        assert!(!arguments.json.is_object(), "before there is a future");
-        async { Ok(Value::Null) }
-    });
-    let sandbox = Sandbox::embedded().callback(panics).callback(early).build().unwrap();
-    let code = r"
-for call in panics, early:
-    try:
-        await call()
-    except CallbackError as error:
-        print(error.kind, error)
-";
-    let expected =
-        "panicked panics failed inside the host\npanicked early failed inside the host\n";
-    assert_eq!(stdout_of(&sandbox, code).await, expected);
-}
-
-#[tokio::test]
-async fn case_39_a_callback_that_never_ends() {
-    let never =
-        DynamicCallback::new("never", |_| std::future::pending::<Result<Value, CallbackError>>());
-    let limits = limited(CallbackLimits::default().with_timeout(Duration::from_millis(100)));
-    let sandbox = Sandbox::embedded().limits(limits).callback(never).build().unwrap();
-    let session = sandbox.session().await.unwrap();
-    let code =
-        "try:\n    await never()\nexcept TimeoutError as error:\n    print(type(error).__name__)";
-    for _ in 0..2 {
-        assert_eq!(session.execute(code).await.unwrap().stdout, "CallbackTimeoutError\n");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn case_40_a_callback_that_blocks_its_thread() {
-    let blocks = DynamicCallback::new("blocks", |_| async {
-        std::thread::sleep(Duration::from_secs(4));
-        Ok(Value::Null)
-    });
-    let limits = ResourceLimits::default().with_timeout(Duration::from_secs(1));
-    let sandbox = Sandbox::embedded().limits(limits).callback(blocks).build().unwrap();
-    let start = Instant::now();
-    let blocked = sandbox.execute_cancellable("await blocks()");
-    let other = sandbox.execute_cancellable("print('on')");
-    assert_eq!(other.wait().await.unwrap().stdout, "on\n");
-    assert!(matches!(blocked.wait().await, Err(Error::Timeout(_))));
-    // The callback itself cannot be stopped, but nobody waits for it.
-    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
-}
-
-#[tokio::test]
-async fn case_41_a_run_that_ends_with_a_call_pending() {
-    let answered = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&answered);
-    let late = DynamicCallback::new("late", move |_| {
-        let counter = Arc::clone(&counter);
-        async move {
-            tokio::time::sleep(Duration::from_secs(2)).await;
-            counter.fetch_add(1, Ordering::SeqCst);
-            Ok(Value::Null)
-        }
-    });
-    let limits = ResourceLimits::default().with_timeout(Duration::from_millis(300));
-    let sandbox = Sandbox::embedded().limits(limits).callback(late).build().unwrap();
-    let error = sandbox.execute("print('a')\nawait late()").await.unwrap_err();
-    assert!(matches!(error, Error::Timeout(_)), "{error}");
-    let output = error.output().unwrap();
-    assert_eq!((output.stdout.as_str(), output.callback_invocations), ("a\n", 1));
-    tokio::time::sleep(Duration::from_millis(2500)).await;
-    assert_eq!(answered.load(Ordering::SeqCst), 0, "its future was not dropped");
-}
-
 /// Adds two numbers.
 ///
 /// The second is 1 unless it is given.
@@ -555,32 +411,4 @@ async fn a_function_of_an_earlier_run_calls_what_has_its_name() {
     assert_eq!(run(code, &["second"]).await, gone);
     assert_eq!(run(code, &[]).await, gone);
     assert_eq!(run("print(await f())", &["first"]).await, "first\n");
-}
-
-/// More calls than may be under way, of which some are answered at once: each passes its
-/// turn on, or the others would wait for ever.
-#[tokio::test]
-async fn calls_that_wait_for_a_turn_get_it_whoever_had_it_before() {
-    let made = Arc::new(AtomicUsize::new(0));
-    let answer = DynamicCallback::new("answer", move |_| {
-        let before = made.fetch_add(1, Ordering::SeqCst);
-        async move {
-            if before % 50 < 4 {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            Ok(json!(before))
-        }
-    });
-    let limits = CallbackLimits::default().with_in_flight(4);
-    let limits = ResourceLimits::default().with_callbacks(limits);
-    let sandbox = Sandbox::embedded().limits(limits).callback(answer).build().unwrap();
-    let code = "import asyncio\nprint(len(await asyncio.gather(*(answer() for _ in range(200)))))";
-    assert_eq!(sandbox.execute(code).await.unwrap().stdout, "200\n");
-    let code = "from eryx import CallbackError\n\
-        wrong = (answer(i) for i in range(100))\n\
-        right = (answer() for i in range(100))\n\
-        calls = asyncio.gather(*right, *wrong, return_exceptions=True)\n\
-        print(sum(isinstance(one, int) for one in await calls))";
-    let output = sandbox.execute(format!("import asyncio\n{code}")).await.unwrap();
-    assert_eq!(output.stdout, "100\n");
 }

@@ -1,9 +1,9 @@
 //! How a run ended the host says, from what it saw: a program cannot make it say
 //! another kind, nor tell more of itself than it may.
 
-use crate::support::{Ended, exception, in_both_ways, sandbox, with};
+use crate::support::{Ended, exception, in_both_ways, raised, sandbox, with};
 use eryx::{Error, PythonValue, ResourceLimits};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const TIME: Duration = Duration::from_secs(5);
 
@@ -160,4 +160,71 @@ async fn an_exception_tells_no_more_than_it_may() {
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn what_a_guest_says_of_its_end_is_kept_to_the_limits() {
+    let mut limits = ResourceLimits::default();
+    (limits.result_bytes, limits.traceback_bytes) = (1000, 1000);
+    let sandbox = with(limits);
+    for (claim, kept) in [
+        ("(True, '{', False)", "{".to_owned()),
+        ("(True, '[1, 2' + ']' * 2, False)", "[1, 2]]".to_owned()),
+        ("(True, '1' * 5000, False)", "1".repeat(1000)),
+        ("(False, 'é' * 5000, False)", "é".repeat(500)),
+    ] {
+        let code = format!("import _eryx_result\n_eryx_result.describe = lambda *_: {claim}\n1");
+        let output = sandbox.execute(code).await.unwrap();
+        assert_eq!(output.truncated.result, kept.len() > 100, "{claim}");
+        assert_eq!(output.result, Some(PythonValue::Repr(kept)), "{claim}");
+    }
+    let deep = "[".repeat(200) + &"]".repeat(200);
+    let code = format!("import json\nx = json.loads('{deep}')\nx");
+    let output = sandbox.execute(code).await.unwrap();
+    assert_eq!(output.result, Some(PythonValue::Json(deep)));
+
+    let code = "import _eryx_report\nlong = 'm' * 1100\n\
+        one = (0, 'T\\x1b', long, [(long, 1, '', '')] * 210, [long] * 110)\n\
+        _eryx_report.describe = lambda *_: ([one] * 20, long)\n1 / 0";
+    let Err(Error::Execution(exception)) = sandbox.execute(code).await else { panic!() };
+    let short = "m".repeat(1000);
+    assert_eq!((&exception.message, &exception.traceback), (&short, &short));
+    assert_eq!(
+        (exception.frames.len(), exception.notes.len(), exception.chain.len()),
+        (200, 100, 16)
+    );
+    assert_eq!(&exception.frames[0].filename, &short);
+    // All texts together may have sixteen times as many bytes.
+    let texts = exception.frames.iter().map(|frame| &frame.filename).chain(&exception.notes);
+    assert_eq!(texts.map(String::len).sum::<usize>() / 1000, 14);
+    assert_eq!(&exception.chain[15].message, "");
+    assert!(exception.to_string().starts_with("the program raised T\\u{1b}: m"), "{exception}");
+}
+
+#[tokio::test]
+async fn a_report_of_much_is_short_and_soon_there() {
+    let cases = [
+        "e = ValueError('x')\ne.__notes__ = ['n' * 10**6] * 10**6\nraise e",
+        "e = ValueError('x')\ne.__notes__ = ['\\n' * 10**7]\nraise e",
+        "e = ValueError('x')\nfor n in range(10**5):\n    e, f = ValueError('y' * 1000), e\n    \
+            e.__cause__ = f\nraise e",
+        "e = ValueError('x')\nfor n in range(300):\n    e = ExceptionGroup('g' * 1000, [e] * 15)\nraise e",
+        "raise ExceptionGroup('g', [ValueError('x')] * 10**6)",
+        "import sys\nsys.setrecursionlimit(10**5)\ndef f(n):\n    return f(n - 1) if n else 1 / 0\nf(2000)",
+        "name = 'n' * 60_000\nchain = None\nfor n in range(17):\n    \
+            source = 'def f(n):\\n    ' + '\\n    '.join(f'if n == {i}: return f(n - 1)' for i in range(1, 190)) + '\\n    raise ValueError'\n    \
+            space = {}\n    exec(compile(source, name, 'exec'), space)\n    \
+            try:\n        space['f'](189)\n    except ValueError as e:\n        e.__cause__ = chain\n        chain = e\nraise chain",
+    ];
+    for code in cases {
+        let start = Instant::now();
+        let exception = raised(code).await;
+        assert!(start.elapsed() < Duration::from_secs(10), "{code} took {:?}", start.elapsed());
+        assert!(exception.traceback.len() <= 64 << 10, "{code}");
+        assert!(exception.notes.len() <= 100 && exception.chain.len() <= 16, "{code}");
+    }
+    let line = format!("x = [{}1 / 0]", "1, ".repeat(100_000));
+    let exception = raised(&line).await;
+    assert_eq!(exception.frames[0].source.chars().count(), 1001);
+    assert!(exception.frames[0].source.ends_with('…') && exception.traceback.len() < 3000);
 }

@@ -39,6 +39,7 @@ mod recycling;
 mod requests;
 mod runtime_files;
 mod saved;
+mod saved_threats;
 mod secrets;
 mod seeded;
 mod servers;

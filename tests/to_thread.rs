@@ -1,10 +1,11 @@
 //! `asyncio.to_thread` and `run_in_executor`: there is no thread, and the other tasks go
 //! on while a function waits. Most programs here would never end if they did not.
 
+use crate::asyncio::hurried;
 use crate::network::run;
 use crate::peers::{Server, http, network, sandbox_with};
-use crate::support::{exception, run as run_alone, sandbox, stdout, timed_out, times_out};
-use eryx::{DynamicCallback, ResourceLimits, Sandbox};
+use crate::support::{exception, run as run_alone, stdout, times_out};
+use eryx::{DynamicCallback, Sandbox};
 use serde_json::json;
 use std::time::Duration;
 
@@ -313,10 +314,6 @@ async def main():
 /// Asked to end, the function ends that waits, and the session goes on.
 #[tokio::test]
 async fn a_function_that_waits_is_asked_to_end() {
-    let limits = ResourceLimits::default()
-        .with_soft_timeout(Duration::from_millis(200))
-        .with_timeout(Duration::from_secs(20));
-    let sandbox = Sandbox::embedded().limits(limits).build().unwrap();
     let setup = "
 import asyncio, threading, time
 ended = []
@@ -335,7 +332,7 @@ async def tick():
         "await asyncio.to_thread(work, lambda: [time.sleep(0.001) for n in range(10**6)])",
         "await asyncio.to_thread(work, lambda: asyncio.run(asyncio.sleep(60)))",
     ] {
-        let session = sandbox.session().await.unwrap();
+        let session = hurried().await;
         session.execute(setup).await.unwrap();
         let raised = exception(session.execute(code).await);
         assert_eq!(raised.type_name, "TimeoutError", "{code}");
@@ -364,9 +361,7 @@ def work(n):
     asyncio.run(asyncio.to_thread(work, n - 1))
 await asyncio.to_thread(work, 5)
 ";
-    let second = Duration::from_secs(1);
-    let limits = ResourceLimits::default().with_timeout(second);
-    timed_out(sandbox().prepare(nested).with_limits(limits).run().await, second);
+    times_out(nested).await;
 }
 
 #[tokio::test]

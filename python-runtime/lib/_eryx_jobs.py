@@ -31,8 +31,8 @@ class Jobs:
 
     def __init__(self, loop):
         self._loop = loop
+        # The one that runs is the first, until it is through.
         self._queue = collections.deque()
-        self._is_busy = False
         # Futures of those who wait until nothing is left.
         self._joining = []
 
@@ -40,14 +40,13 @@ class Jobs:
         """The future of what `func(*args)` returns."""
         job = _WorkItem(Future(), func, args, {})
         self._queue.append(job)
-        if not self._is_busy:
-            self._is_busy = True
+        if len(self._queue) == 1:
             self._call_soon()
         return asyncio.wrap_future(job.future, loop=self._loop)
 
     async def join(self):
         """Wait until nothing is left."""
-        if self._is_busy:
+        if self._queue:
             future = self._loop.create_future()
             self._joining.append(future)
             await future
@@ -58,10 +57,10 @@ class Jobs:
 
     def _call_next(self):
         try:
-            self._call(self._queue.popleft())
+            self._call(self._queue[0])
         finally:
-            self._is_busy = bool(self._queue)
-            if self._is_busy:
+            self._queue.popleft()
+            if self._queue:
                 self._call_soon()
             else:
                 self._tell_who_joins()
@@ -88,22 +87,15 @@ class Jobs:
     def _go_on(self, timeout):
         """Instead of waiting `timeout` seconds (None: without end), have the loop wait
         as long, and call who is ready then."""
-        loop = self._loop
         function_state = _switch(self._loop_state)
         try:
-            if loop.is_stopping():
-                _eryx_wait.poll(timeout)
-            else:
-                loop.go_on(timeout)
+            self._loop.go_on(timeout)
         finally:
             _switch(function_state)
-        loop.raise_stop()
 
     def _go_on_or_raise(self, timeout):
         """The same for who waits for what only the program itself can do."""
-        loop = self._loop
-        is_idle = loop.is_stopping() or not (loop._ready or loop._scheduled)
-        if timeout is None and is_idle and not _eryx_wait.is_waiting():
+        if timeout is None and self._loop.is_idle() and not _eryx_wait.is_waiting():
             raise RuntimeError(DEADLOCK)
         self._go_on(timeout)
 

@@ -69,7 +69,20 @@ class HostEventLoop(asyncio.selector_events.BaseSelectorEventLoop):
 
     def go_on(self, most):
         """Inside of a function that keeps the loop: wait `most` seconds (None: without
-        end) and call who is ready then."""
+        end), and call who is ready then. Raises what the program is to end with."""
+        if self._stopping:
+            # No call is made any more in this round.
+            _eryx_wait.poll(most)
+        else:
+            self._call_ready(most)
+        if self._stop is not None:
+            raise self._stop
+
+    def is_idle(self):
+        """Whether only an operation of the host could have the loop call anyone."""
+        return self._stopping or not (self._ready or self._scheduled)
+
+    def _call_ready(self, most):
         self._selector.most = most
         try:
             _eryx.apart(self._run_once)
@@ -79,15 +92,6 @@ class HostEventLoop(asyncio.selector_events.BaseSelectorEventLoop):
             self.stop()
         finally:
             self._selector.most = None
-
-    def is_stopping(self):
-        """Whether this is the last round of calls."""
-        return self._stopping
-
-    def raise_stop(self):
-        """Have the function that keeps the loop end if the program is to."""
-        if self._stop is not None:
-            raise self._stop
 
     def run_until_complete(self, future):
         # A coroutine that is refused stays as it is.
