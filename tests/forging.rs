@@ -2,7 +2,7 @@
 //! another kind, nor tell more of itself than it may.
 
 use crate::support::{Ended, exception, in_both_ways, raised, sandbox, with};
-use eryx::{Error, PythonValue, ResourceLimits};
+use eryx::{Error, PythonValue, ResourceLimits, Sandbox};
 use std::time::{Duration, Instant};
 
 const TIME: Duration = Duration::from_secs(5);
@@ -83,31 +83,41 @@ async fn an_end_at_a_limit_is_that_limits() {
     .await;
 }
 
+/// Sandboxes whose programs may say this many bytes: the default, and less.
+fn telling(default: usize, set: fn(&mut ResourceLimits, usize)) -> [(usize, Sandbox); 2] {
+    [default, 1000].map(|most| {
+        let mut limits = ResourceLimits::default();
+        set(&mut limits, most);
+        (most, with(limits))
+    })
+}
+
 #[tokio::test]
 async fn a_result_is_as_long_as_it_may_be_and_json_only_if_it_is() {
-    for (said, kept) in [
-        ("(True, '1' * 5_000_000, False)", PythonValue::Repr("1".repeat(1 << 20))),
-        ("(False, 'é' * 5_000_000, False)", PythonValue::Repr("é".repeat(1 << 19))),
-        ("(True, '{]', False)", PythonValue::Repr("{]".into())),
-        ("(True, 'nan', False)", PythonValue::Repr("nan".into())),
-        (
-            "(True, '[' * 500 + ']' * 500, False)",
-            PythonValue::Json("[".repeat(500) + &"]".repeat(500)),
-        ),
-    ] {
-        let code = format!("import _eryx_result\n_eryx_result.describe = lambda *a: {said}\n5");
-        in_both_ways(&sandbox(), TIME, &code, |ended, _| {
-            let output = ended.unwrap();
-            assert_eq!(output.truncated.result, said.contains("5_000_000"));
-            assert!(output.result.as_ref() == Some(&kept), "{said}");
-        })
-        .await;
+    for (most, sandbox) in telling(1 << 20, |limits, most| limits.result_bytes = most) {
+        let deep = "[".repeat(500) + &"]".repeat(500);
+        for (said, kept) in [
+            ("(True, '1' * 5_000_000, False)", PythonValue::Repr("1".repeat(most))),
+            ("(False, 'é' * 5_000_000, False)", PythonValue::Repr("é".repeat(most / 2))),
+            ("(True, '{]', False)", PythonValue::Repr("{]".into())),
+            ("(True, '[1, 2' + ']' * 2, False)", PythonValue::Repr("[1, 2]]".into())),
+            ("(True, 'nan', False)", PythonValue::Repr("nan".into())),
+            ("(True, '[' * 500 + ']' * 500, False)", PythonValue::Json(deep)),
+        ] {
+            let code = format!("import _eryx_result\n_eryx_result.describe = lambda *a: {said}\n5");
+            in_both_ways(&sandbox, TIME, &code, |ended, _| {
+                let output = ended.unwrap();
+                assert_eq!(output.truncated.result, said.contains("5_000_000"));
+                assert!(output.result.as_ref() == Some(&kept), "{most}: {said}");
+            })
+            .await;
+        }
     }
 }
 
 #[tokio::test]
 async fn an_exception_tells_no_more_than_it_may() {
-    let most = 16 * (64 << 10);
+    let sandboxes = telling(64 << 10, |limits, most| limits.traceback_bytes = most);
     for (name, code) in [
         (
             "notes",
@@ -137,56 +147,43 @@ async fn an_exception_tells_no_more_than_it_may() {
              _eryx_report.describe = lambda *a: ([one] * 5000, '')\n1/0",
         ),
     ] {
-        in_both_ways(&sandbox(), TIME, code, |ended, _| {
-            let exception = exception(ended);
-            let mut bytes = exception.type_name.len() + exception.message.len();
-            let frames =
-                exception.frames.iter().chain(exception.chain.iter().flat_map(|one| &one.frames));
-            bytes += frames
-                .map(|frame| frame.filename.len() + frame.function.len() + frame.source.len())
-                .sum::<usize>();
-            let notes =
-                exception.notes.iter().chain(exception.chain.iter().flat_map(|one| &one.notes));
-            bytes += notes.map(String::len).sum::<usize>();
-            bytes += exception
-                .chain
-                .iter()
-                .map(|one| one.type_name.len() + one.message.len())
-                .sum::<usize>();
-            assert!(bytes <= most, "{name}: {bytes}");
-            assert!(exception.traceback.len() <= 64 << 10, "{name}");
-            assert!(exception.frames.len() <= 200 && exception.notes.len() <= 100, "{name}");
-            assert!(exception.chain.len() <= 16, "{name}");
-        })
-        .await;
+        for (most, sandbox) in &sandboxes {
+            in_both_ways(sandbox, TIME, code, |ended, _| {
+                let exception = exception(ended);
+                let mut bytes = exception.type_name.len() + exception.message.len();
+                let frames = exception
+                    .frames
+                    .iter()
+                    .chain(exception.chain.iter().flat_map(|one| &one.frames));
+                bytes += frames
+                    .map(|frame| frame.filename.len() + frame.function.len() + frame.source.len())
+                    .sum::<usize>();
+                let notes =
+                    exception.notes.iter().chain(exception.chain.iter().flat_map(|one| &one.notes));
+                bytes += notes.map(String::len).sum::<usize>();
+                bytes += exception
+                    .chain
+                    .iter()
+                    .map(|one| one.type_name.len() + one.message.len())
+                    .sum::<usize>();
+                assert!(bytes <= 16 * most, "{name}: {bytes}");
+                assert!(exception.traceback.len() <= *most, "{name}");
+                assert!(exception.frames.len() <= 200 && exception.notes.len() <= 100, "{name}");
+                assert!(exception.chain.len() <= 16, "{name}");
+            })
+            .await;
+        }
     }
 }
 
 #[tokio::test]
-async fn what_a_guest_says_of_its_end_is_kept_to_the_limits() {
+async fn what_is_forged_is_cut_where_the_limits_are() {
     let mut limits = ResourceLimits::default();
-    (limits.result_bytes, limits.traceback_bytes) = (1000, 1000);
-    let sandbox = with(limits);
-    for (claim, kept) in [
-        ("(True, '{', False)", "{".to_owned()),
-        ("(True, '[1, 2' + ']' * 2, False)", "[1, 2]]".to_owned()),
-        ("(True, '1' * 5000, False)", "1".repeat(1000)),
-        ("(False, 'é' * 5000, False)", "é".repeat(500)),
-    ] {
-        let code = format!("import _eryx_result\n_eryx_result.describe = lambda *_: {claim}\n1");
-        let output = sandbox.execute(code).await.unwrap();
-        assert_eq!(output.truncated.result, kept.len() > 100, "{claim}");
-        assert_eq!(output.result, Some(PythonValue::Repr(kept)), "{claim}");
-    }
-    let deep = "[".repeat(200) + &"]".repeat(200);
-    let code = format!("import json\nx = json.loads('{deep}')\nx");
-    let output = sandbox.execute(code).await.unwrap();
-    assert_eq!(output.result, Some(PythonValue::Json(deep)));
-
+    limits.traceback_bytes = 1000;
     let code = "import _eryx_report\nlong = 'm' * 1100\n\
         one = (0, 'T\\x1b', long, [(long, 1, '', '')] * 210, [long] * 110)\n\
         _eryx_report.describe = lambda *_: ([one] * 20, long)\n1 / 0";
-    let Err(Error::Execution(exception)) = sandbox.execute(code).await else { panic!() };
+    let exception = exception(with(limits).execute(code).await);
     let short = "m".repeat(1000);
     assert_eq!((&exception.message, &exception.traceback), (&short, &short));
     assert_eq!(

@@ -20,7 +20,13 @@ class Meta(type):
 
 
 class Tagged(metaclass=Meta, tag="t"):
-    pass
+    def who(self):
+        return "tagged"
+
+
+class Child(Tagged, tag="c"):
+    def who(self):
+        return super().who() + "+" + __class__.__name__
 
 
 class Plugin:
@@ -173,8 +179,9 @@ Circular.itself = [Circular]
 
 # After
 
-assert log == ["Tagged", "attribute"], log
+assert log == ["Tagged", "Child", "attribute"], log
 assert type(Tagged) is Meta and Tagged.options == {"tag": "t"}
+assert Child().who() == "tagged+Child" and Child.options == {"tag": "c"}
 
 
 class Again(metaclass=Meta, tag="u"):
