@@ -38,6 +38,7 @@ mod programs;
 mod recycling;
 mod requests;
 mod runtime_files;
+mod same_results;
 mod saved;
 mod saved_files;
 mod saved_threats;

@@ -48,4 +48,15 @@ extern long eryx_count(struct _object *wanted);
         }                                                                      \
     } while (0)
 
+/* After an instruction that another nearly always follows, without the way over the head
+   of the interpreter's loop, where the host looks whether it is to go on, and the table. */
+#define ERYX_DISPATCH_TO(instruction)                                          \
+    do {                                                                       \
+        NEXTOPARG();                                                           \
+        if (opcode == instruction) {                                           \
+            goto TARGET_##instruction;                                         \
+        }                                                                      \
+        DISPATCH_GOTO();                                                       \
+    } while (0)
+
 #endif

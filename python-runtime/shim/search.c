@@ -64,6 +64,41 @@ SEARCH void *memrchr(const void *memory, int wanted, size_t size) {
     return NULL;
 }
 
+/* Numbers that are as the bytes are when they are compared. */
+static inline uint64_t eight_at(const uint8_t *at) {
+    uint64_t value;
+    __builtin_memcpy(&value, at, sizeof value);
+    return __builtin_bswap64(value);
+}
+
+static inline uint32_t four_at(const uint8_t *at) {
+    uint32_t value;
+    __builtin_memcpy(&value, at, sizeof value);
+    return __builtin_bswap32(value);
+}
+
+static inline int order(uint64_t a, uint64_t b) {
+    return (a > b) - (a < b);
+}
+
+/* Fewer than a block: the first and the last of them, which may overlap. */
+static inline int compare_few(const uint8_t *a, const uint8_t *b, size_t size) {
+    if (size >= 8) {
+        int first = order(eight_at(a), eight_at(b));
+        return first != 0 ? first : order(eight_at(a + size - 8), eight_at(b + size - 8));
+    }
+    if (size >= 4) {
+        int first = order(four_at(a), four_at(b));
+        return first != 0 ? first : order(four_at(a + size - 4), four_at(b + size - 4));
+    }
+    for (; size > 0; a++, b++, size--) {
+        if (*a != *b) {
+            return *a - *b;
+        }
+    }
+    return 0;
+}
+
 SEARCH int memcmp(const void *one, const void *other, size_t size) {
     const uint8_t *a = one, *b = other;
     for (; size >= BLOCK; a += BLOCK, b += BLOCK, size -= BLOCK) {
@@ -73,10 +108,5 @@ SEARCH int memcmp(const void *one, const void *other, size_t size) {
             return a[which] - b[which];
         }
     }
-    for (; size > 0; a++, b++, size--) {
-        if (*a != *b) {
-            return *a - *b;
-        }
-    }
-    return 0;
+    return compare_few(a, b, size);
 }

@@ -39,6 +39,9 @@ PyObject *eryx_use_meanwhile(PyObject *module, PyObject *argument);
 bool eryx_go_on(int64_t nanoseconds);
 bool eryx_has_raised(void);
 
+/* digits.c: has ints written by it; before the interpreter starts. */
+void eryx_use_digits(void);
+
 /* image.c: numbers of what the host keeps for the guest. */
 PyObject *eryx_number(uint32_t number);
 bool eryx_number_of(PyObject *object, uint32_t *out);

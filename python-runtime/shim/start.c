@@ -59,6 +59,7 @@ static void start_interpreter(void) {
     if (PyFile_SetOpenCodeHook(open_code, NULL) < 0) {
         abort();
     }
+    eryx_use_digits();
     PyImport_FrozenModules = eryx_frozen_modules;
     if (PyImport_AppendInittab("_eryx", PyInit__eryx) < 0
         || PyImport_AppendInittab("_eryx_net", PyInit__eryx_net) < 0) {

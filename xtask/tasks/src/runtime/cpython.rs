@@ -1,5 +1,6 @@
 //! CPython for WASI, as a static library.
 
+use super::changes;
 use super::compiler::{Compiler, FLAGS};
 use super::make::Make;
 use super::native::native_python;
@@ -7,7 +8,7 @@ use crate::command::{output, run};
 use crate::key::Key;
 use crate::progress::Meter;
 use crate::workshop::{Made, Step, Workshop, once};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -55,6 +56,7 @@ pub(crate) fn wasi(
         .text(&FLAGS.join(" "))
         .text(CONFIG_SITE)
         .text(include_str!("cpython.rs"))
+        .text(include_str!("changes.rs"))
         .text(BREAKER)
         .done();
     shop.step(WASI, key, |folder, meter| {
@@ -122,8 +124,10 @@ fn configure(
         .arg("ARFLAGS=rcsD")
         .arg(format!("OPT={}", FLAGS.join(" ")))
         .arg(format!(
-            "CFLAGS=-Wno-date-time -include {BREAKER_NAME} {map} -I{}",
-            source.folder.join(OBJECTS).display()
+            "CFLAGS=-Wno-date-time -include {BREAKER_NAME} {map} {}",
+            changes::FOLDERS
+                .map(|name| format!("-I{}", source.folder.join(name).display()))
+                .join(" ")
         ))
         .arg("LDFLAGS=-Wl,-s");
     let folder_text = libraries.folder.display();
@@ -134,53 +138,7 @@ fn configure(
         command.arg(format!("{variable}_LIBS=-L{folder_text} -l{library}"));
     }
     run(&mut command, &folder.join("configure.log"), meter, 750)?;
-    count_ourselves(&source.folder, folder)?;
-    change(&folder.join("Makefile"))
-}
-
-/// Where CPython asks how many bytes or items a program wants, it asks the shim
-/// (`shim/counts.c`) instead: a changed copy in the build folder comes before the
-/// source, which the native Python has, too.
-fn count_ourselves(source: &Path, folder: &Path) -> Result<()> {
-    let objects = folder.join(OBJECTS);
-    fs::create_dir_all(&objects)?;
-    for (name, wanted) in
-        [("abstract.c", "n"), ("bytesobject.c", "x"), ("bytearrayobject.c", "arg")]
-    {
-        let path = source.join(OBJECTS).join(name);
-        let text =
-            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let theirs = format!("PyNumber_AsSsize_t({wanted}, PyExc_OverflowError)");
-        ensure!(text.matches(&theirs).count() == 1, "{name} does not ask for {theirs} once");
-        let changed = text.replace(&theirs, &format!("eryx_count({wanted})"));
-        fs::write(objects.join(name), changed).with_context(|| format!("cannot write {name}"))?;
-    }
-    Ok(())
-}
-
-/// The folder of CPython's types, in its source and where it is built.
-const OBJECTS: &str = "Objects";
-
-/// What the makefile is to say instead. One object holds the path of the source, which
-/// no option maps: in a build that is not installed Python would look for its library
-/// there. And `FileIO` asks the shim (`shim/open_files.c`) what a file is, which costs
-/// less than all that is known of it.
-const CHANGES: [(&str, &str); 2] = [
-    ("-DVPATH='\"$(VPATH)\"'", "-DVPATH='\"/usr/src/python\"'"),
-    (
-        "-c $(srcdir)/Modules/_io/fileio.c",
-        "-D_Py_fstat_noraise=eryx_look_at_file -c $(srcdir)/Modules/_io/fileio.c",
-    ),
-];
-
-fn change(makefile: &Path) -> Result<()> {
-    let mut text = fs::read_to_string(makefile)
-        .with_context(|| format!("cannot read {}", makefile.display()))?;
-    for (theirs, ours) in CHANGES {
-        ensure!(text.contains(theirs), "{} does not say {theirs}", makefile.display());
-        text = text.replace(theirs, ours);
-    }
-    fs::write(makefile, text).with_context(|| format!("cannot write {}", makefile.display()))
+    changes::make(&source.folder, folder)
 }
 
 fn build_triple(source: &Made) -> Result<String> {

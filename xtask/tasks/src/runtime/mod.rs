@@ -1,6 +1,7 @@
 //! `cargo xtask build-runtime`: from sources to the component that eryx runs.
 
 mod archive;
+mod changes;
 mod compiler;
 mod component;
 mod cpython;
