@@ -84,11 +84,11 @@ async fn an_end_at_a_limit_is_that_limits() {
 }
 
 /// Sandboxes whose programs may say this many bytes: the default, and less.
-fn telling(default: usize, set: fn(&mut ResourceLimits, usize)) -> [(usize, Sandbox); 2] {
+fn telling(default: u32, set: fn(&mut ResourceLimits, u32)) -> [(usize, Sandbox); 2] {
     [default, 1000].map(|most| {
         let mut limits = ResourceLimits::default();
         set(&mut limits, most);
-        (most, with(limits))
+        (usize::try_from(most).unwrap(), with(limits))
     })
 }
 

@@ -10,7 +10,7 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 /// A wheel of these files, with a RECORD that lists them truly.
-pub fn wheel(tag: &str, files: &[(&str, &[u8])]) -> Vec<u8> {
+pub(crate) fn wheel(tag: &str, files: &[(&str, &[u8])]) -> Vec<u8> {
     let meta = format!("Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n");
     let mut files = files.to_vec();
     files.push(("p-1.dist-info/WHEEL", meta.as_bytes()));
@@ -46,7 +46,7 @@ fn refused(wheel: Vec<u8>) -> PackageError {
     refused_as(Package::wheel("p", wheel))
 }
 
-pub fn refused_as(package: Package) -> PackageError {
+pub(crate) fn refused_as(package: Package) -> PackageError {
     let before = memory_kib();
     let built = Sandbox::embedded().package(package).build();
     let Err(Error::Package { package, source }) = built else { panic!("{built:?}") };

@@ -3,12 +3,15 @@
 //! `cargo bench -p eryx --bench callbacks`
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
+#[path = "column/sleeper.rs"]
+mod sleeper;
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use eryx::{CallbackLimits, DynamicCallback, ResourceLimits, Sandbox};
-use std::thread;
-use std::time::{Duration, Instant};
+use sleeper::Sleeper;
+use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 fn runtime() -> Runtime {
@@ -77,28 +80,6 @@ fn at_once(c: &mut Criterion) {
             })
         });
     });
-}
-
-/// Ends pauses of one length on time.
-struct Sleeper(std::sync::mpsc::Sender<(Instant, oneshot::Sender<()>)>);
-
-impl Sleeper {
-    fn start() -> Self {
-        let (sender, pauses) = std::sync::mpsc::channel::<(Instant, oneshot::Sender<()>)>();
-        thread::spawn(move || {
-            for (end, told) in pauses {
-                thread::sleep(end.saturating_duration_since(Instant::now()));
-                told.send(()).ok();
-            }
-        });
-        Self(sender)
-    }
-
-    fn sleep(&self, pause: Duration) -> oneshot::Receiver<()> {
-        let (told, end) = oneshot::channel();
-        self.0.send((Instant::now() + pause, told)).unwrap();
-        end
-    }
 }
 
 fn streaming(c: &mut Criterion) {

@@ -2,6 +2,7 @@
 
 use crate::figure::{Figure, Figures, milliseconds};
 use crate::runtime;
+use crate::sleeper::Sleeper;
 use eryx::{CallbackLimits, DynamicCallback, ResourceLimits, Sandbox};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -10,8 +11,11 @@ const LOOP: &str = "r = 0\nfor i in range(1000):\n    r = await echo(x=i)\nprint
 const HUNDRED_MB: &str = "import sys\nline = ('x' * 999 + '\\n') * 1000\n\
     for _ in range(100):\n    sys.stdout.write(line)";
 
-fn at_once(count: u32) -> String {
-    let calls = format!("slow(x=i) for i in range({count})");
+/// How long a call takes.
+const PAUSE: Duration = Duration::from_millis(10);
+
+fn at_once(name: &str, count: u32) -> String {
+    let calls = format!("{name}(x=i) for i in range({count})");
     format!("import asyncio\nr = await asyncio.gather(*[{calls}])\nprint(len(r))")
 }
 
@@ -23,13 +27,23 @@ pub(crate) fn measure(figures: &mut Figures) {
     })
     .parameter("x", number.clone(), true);
     let slow = DynamicCallback::new("slow", |arguments| async move {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        tokio::time::sleep(PAUSE).await;
         Ok(arguments.json["x"].clone())
+    })
+    .parameter("x", number.clone(), true);
+    let sleeper = Sleeper::start();
+    let exact = DynamicCallback::new("exact", move |arguments| {
+        let end = sleeper.sleep(PAUSE);
+        async move {
+            end.await.unwrap();
+            Ok(arguments.json["x"].clone())
+        }
     })
     .parameter("x", number, true);
     let calls = CallbackLimits::default().with_calls(u64::MAX).with_in_flight(1000);
     let limits = ResourceLimits::default().with_callbacks(calls);
-    let sandbox = Sandbox::embedded().limits(limits).callback(echo).callback(slow).build().unwrap();
+    let builder = Sandbox::embedded().limits(limits);
+    let sandbox = builder.callback(echo).callback(slow).callback(exact).build().unwrap();
     let live = runtime.block_on(sandbox.session()).unwrap();
     let run = |code: &str, shown: &str| {
         milliseconds(|| {
@@ -38,8 +52,12 @@ pub(crate) fn measure(figures: &mut Figures) {
     };
     // A thousand calls: milliseconds of all are microseconds of one.
     figures.insert("callback_us".to_owned(), Figure::repeat(30, || run(LOOP, "1000\n")));
-    for (key, count, runs) in [("gather100_ms", 100, 50), ("gather10000_ms", 10_000, 10)] {
-        let (code, shown) = (at_once(count), format!("{count}\n"));
+    for (key, name, count, runs) in [
+        ("gather100_ms", "slow", 100, 50),
+        ("gather100_exact_ms", "exact", 100, 50),
+        ("gather10000_ms", "slow", 10_000, 10),
+    ] {
+        let (code, shown) = (at_once(name, count), format!("{count}\n"));
         figures.insert(key.to_owned(), Figure::repeat(runs, || run(&code, &shown)));
     }
     let stream = || milliseconds(|| runtime.block_on(stream()));

@@ -11,6 +11,7 @@ mod fresh;
 mod memory;
 mod programs;
 mod session;
+mod sleeper;
 
 use eryx::{ResourceLimits, Sandbox};
 use figure::{Figures, print};
