@@ -1,6 +1,6 @@
 //! What is done in another way than CPython's own, for speed, comes to the same.
 
-use crate::support::stdout;
+use crate::support::{sandbox, stdout};
 
 #[tokio::test]
 async fn bytes_are_found_and_compared_whatever_their_size_and_place() {
@@ -139,4 +139,36 @@ print(*branches, ask(1))
     let branch = "start POP_JUMP_IF_FALSE";
     let seen = format!("less more less more\n{one} {one}\n{branch} {branch} less\n");
     assert_eq!(stdout(code).await, seen);
+}
+
+#[tokio::test]
+async fn texts_of_c_are_searched_as_everywhere() {
+    // `strchr` and its like (`shim/search.c`): the tokenizer looks for each line's end,
+    // SQLite and `strftime` for letters.
+    let code = r"
+import ast, sqlite3, time
+for length in range(70):
+    name = 'x' * (length + 1)
+    tree = ast.parse(f'{name} = 1\n\n{name}é = 2\n# {name}\n{name} = 3')
+    assert [(one.lineno, one.targets[0].id) for one in tree.body] == [
+        (1, name), (3, name + 'é'), (5, name)], length
+    db = sqlite3.connect(':memory:')
+    assert db.execute(f'select 1 as {name}').description[0][0] == name
+    at = time.gmtime(0)
+    assert time.strftime('-' * length + '%Y%%' + '+' * length, at) == '-' * length + '1970%' + '+' * length
+print('same')
+";
+    assert_eq!(stdout(code).await, "same\n");
+}
+
+#[tokio::test]
+async fn the_last_line_of_a_program_costs_as_much_as_the_first() {
+    let fuel = async |lines: u32| {
+        let code = format!("import ast\nast.parse('x = 1\\n' * {lines})");
+        let run = sandbox().prepare(code).with_fuel_limit(u64::MAX);
+        run.run().await.unwrap().fuel_consumed.unwrap()
+    };
+    let [none, some, more] = [fuel(0).await, fuel(4000).await, fuel(8000).await];
+    let (first, second) = (some - none, more - some);
+    assert!(second < first + first / 4, "{first} {second}");
 }

@@ -1,5 +1,7 @@
 /* Searches and compares bytes sixteen at a time, where libc goes one by one: most of
-   what Python does with text and bytes comes to one of these. */
+   what Python does with text and bytes comes to one of these. And libc's own `strchr` and
+   its like measure the whole text before they look at its start: CPython's tokenizer asks
+   for the end of each line. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -109,4 +111,45 @@ SEARCH int memcmp(const void *one, const void *other, size_t size) {
         }
     }
     return compare_few(a, b, size);
+}
+
+/* The first `wanted`, or the end. What is read beyond the end lies in the same block of
+   memory, which is there as a whole. */
+SEARCH char *strchrnul(const char *text, int wanted) {
+    const uintptr_t before = (uintptr_t)text % BLOCK;
+    const uint8_t *at = (const uint8_t *)text - before;
+    const v128_t all = wasm_i8x16_splat((int8_t)wanted), zero = wasm_i8x16_splat(0);
+    for (uint32_t ours = ALL << before & ALL;; at += BLOCK, ours = ALL) {
+        uint32_t found = (equal(at, all) | equal(at, zero)) & ours;
+        if (found != 0) {
+            return (char *)(uintptr_t)(at + __builtin_ctz(found));
+        }
+    }
+}
+
+SEARCH char *strchr(const char *text, int wanted) {
+    char *at = strchrnul(text, wanted);
+    return *at == (char)wanted ? at : NULL;
+}
+
+/* How many at the start of `text` are among `few`, or are not. */
+SEARCH static inline size_t span(const char *text, const char *few, bool among) {
+    size_t count = 0;
+    while (text[count] != '\0' && (strchr(few, text[count]) != NULL) == among) {
+        count++;
+    }
+    return count;
+}
+
+SEARCH size_t strspn(const char *text, const char *few) {
+    return span(text, few, true);
+}
+
+SEARCH size_t strcspn(const char *text, const char *few) {
+    return span(text, few, false);
+}
+
+SEARCH char *strpbrk(const char *text, const char *few) {
+    const char *at = text + span(text, few, false);
+    return *at != '\0' ? (char *)(uintptr_t)at : NULL;
 }

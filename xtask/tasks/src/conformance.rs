@@ -40,14 +40,22 @@ struct Report {
     skipped: BTreeMap<String, String>,
 }
 
-/// What `cargo xtask ci` runs of it: asyncio, all of files, and all of the network.
-const IN_CI: [&str; 23] = [
+/// What `cargo xtask ci` runs of it: asyncio, all of files, all of the network, and what
+/// the build changes in the interpreter.
+const IN_CI: [&str; 33] = [
     "test_asyncio",
+    "test_call",
+    "test_compare",
     "test_fileio",
+    "test_frame",
+    "test_generators",
     "test_glob",
     "test_http",
+    "test_int",
     "test_io",
     "test_ipaddress",
+    "test_long",
+    "test_memoryview",
     "test_netrc",
     "test_os",
     "test_pathlib",
@@ -59,8 +67,11 @@ const IN_CI: [&str; 23] = [
     "test_socket",
     "test_sqlite3",
     "test_ssl",
+    "test_str",
+    "test_sys_settrace",
     "test_tarfile",
     "test_tempfile",
+    "test_tracemalloc",
     "test_urllib",
     "test_urlparse",
     "test_xmlrpc",
