@@ -1,4 +1,4 @@
-use super::{PAGE, Piece};
+use super::{PAGE, Piece, behind};
 use crate::bindings::exports::eryx::runtime::image::Range as Place;
 use crate::body::Body;
 use crate::view::RuntimeView;
@@ -27,7 +27,10 @@ impl Base {
 
     async fn look_at<T: RuntimeView>(body: &mut Body<T>) -> wasmtime::Result<Self> {
         let list = body.memory().await?;
-        let memory = list.as_le_slice(&body.store).to_vec();
+        let whole = list.as_le_slice(&body.store);
+        let memory = whole.to_vec();
+        // Another instance will have its place.
+        behind::forget(whole);
         Ok(Self {
             zeros: zeros(&memory),
             memory,

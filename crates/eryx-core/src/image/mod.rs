@@ -2,6 +2,7 @@
 
 mod ahead;
 mod base;
+mod behind;
 mod capture;
 mod fork;
 mod pagemap;
