@@ -29,12 +29,24 @@ asyncio.set_child_watcher = lambda watcher: None
 NOT_FOR_WASI = {"test.test_selectors", "test.test_urllib_response"}
 
 
-def flatten(suite):
+def keep(suite, chosen):
+    """A suite of suites like this one with the chosen tests, and how many are not.
+
+    One with all tests at once would call them with fewer frames on the stack, which
+    the tests of tracemalloc count.
+    """
+    kept = unittest.TestSuite()
+    omitted = 0
     for test in suite:
         if isinstance(test, unittest.TestSuite):
-            yield from flatten(test)
+            inner, more = keep(test, chosen)
+            kept.addTest(inner)
+            omitted += more
+        elif chosen(test):
+            kept.addTest(test)
         else:
-            yield test
+            omitted += 1
+    return kept, omitted
 
 
 class Result(unittest.TextTestResult):
@@ -51,15 +63,12 @@ def main(module, *left_out):
     expected = [text.removeprefix("raises:") for text in left_out if text.startswith("raises:")]
     # Of some modules only the name of the platform keeps the tests from running.
     support.is_wasi = module not in NOT_FOR_WASI
-    suite = unittest.defaultTestLoader.loadTestsFromName(module)
-    chosen = unittest.TestSuite()
-    omitted = 0
-    for test in flatten(suite):
-        if any(fnmatch.fnmatchcase(test.id(), f"*{pattern}*") for pattern in left_out):
-            omitted += 1
-        else:
-            chosen.addTest(test)
-    result = unittest.TextTestRunner(stream=sys.stderr, verbosity=0, resultclass=Result).run(chosen)
+
+    def is_chosen(test):
+        return not any(fnmatch.fnmatchcase(test.id(), f"*{pattern}*") for pattern in left_out)
+
+    suite, omitted = keep(unittest.defaultTestLoader.loadTestsFromName(module), is_chosen)
+    result = unittest.TextTestRunner(stream=sys.stderr, verbosity=0, resultclass=Result).run(suite)
     failed = {test.id(): text for test, text in result.failures + result.errors}
     failed.update((test.id(), "did not fail") for test in result.unexpectedSuccesses)
     refused = [name for name, text in failed.items() if any(part in text for part in expected)]
