@@ -149,6 +149,14 @@ pub(crate) async fn in_both_ways(
     assert_eq!(session.execute("print(1 + 1)").await.unwrap().stdout, "2\n", "after {code}");
 }
 
+/// The bytes of a snapshot, changed, with the hash that they ought to have now.
+pub(crate) fn rehashed(mut bytes: Vec<u8>) -> Vec<u8> {
+    let end = bytes.len() - 32;
+    let hash = blake3::hash(&bytes[..end]);
+    bytes[end..].copy_from_slice(hash.as_bytes());
+    bytes
+}
+
 /// Checks, where the kernel tells, that the host has grown by no more than its guests
 /// and so many MiB.
 pub(crate) fn grows_by<'a>(
