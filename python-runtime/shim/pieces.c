@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <wasm_simd128.h>
 
+#include "unaligned.h"
+
 #define PIECE ((size_t)256 << 10)
 
 /* Keeps the compiler from making one instruction of a loop. */
@@ -29,20 +31,6 @@
         store(to, value);                                                      \
         store(to + length - sizeof(type), value);                              \
     } while (0)
-
-#define UNALIGNED(type)                                                        \
-    static inline type load_##type(const uint8_t *from) {                      \
-        type value;                                                            \
-        __builtin_memcpy(&value, from, sizeof value);                          \
-        return value;                                                          \
-    }                                                                          \
-    static inline void store_##type(uint8_t *to, type value) {                 \
-        __builtin_memcpy(to, &value, sizeof value);                            \
-    }
-
-UNALIGNED(uint16_t)
-UNALIGNED(uint32_t)
-UNALIGNED(uint64_t)
 
 INSTEAD("eryx_fill") void eryx_fill(uint8_t *to, int byte, size_t length) {
     const uint64_t eight = (uint8_t)byte * UINT64_C(0x0101010101010101);

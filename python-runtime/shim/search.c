@@ -8,6 +8,8 @@
 #include <string.h>
 #include <wasm_simd128.h>
 
+#include "unaligned.h"
+
 /* Not to be made of what is defined here. */
 #define SEARCH __attribute__((target("simd128"), no_builtin))
 
@@ -68,15 +70,11 @@ SEARCH void *memrchr(const void *memory, int wanted, size_t size) {
 
 /* Numbers that are as the bytes are when they are compared. */
 static inline uint64_t eight_at(const uint8_t *at) {
-    uint64_t value;
-    __builtin_memcpy(&value, at, sizeof value);
-    return __builtin_bswap64(value);
+    return __builtin_bswap64(load_uint64_t(at));
 }
 
 static inline uint32_t four_at(const uint8_t *at) {
-    uint32_t value;
-    __builtin_memcpy(&value, at, sizeof value);
-    return __builtin_bswap32(value);
+    return __builtin_bswap32(load_uint32_t(at));
 }
 
 static inline int order(uint64_t a, uint64_t b) {
