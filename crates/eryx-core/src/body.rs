@@ -1,6 +1,6 @@
 use crate::bindings::Sandbox;
 use crate::bindings::exports::eryx::runtime::image::Places;
-use crate::image::Piece;
+use crate::image::{self, Piece};
 use crate::interpreter::{HOST_CALL_BYTES, Memory};
 use crate::limits::ResourceLimits;
 use crate::linked::Linked;
@@ -68,7 +68,10 @@ impl<T: RuntimeView> Body<T> {
             (memory.map_err(Error::Instantiation)?, write.map_err(Error::Instantiation)?);
         let places = sandbox.eryx_runtime_image().call_begin(&mut store).await;
         let places = places.map_err(|error| linked.engine.refusal(error))?;
-        Ok(Self { store, sandbox, memory, write, places, uses: 0, left_open: 0 })
+        let mut body = Self { store, sandbox, memory, write, places, uses: 0, left_open: 0 };
+        let list = body.memory().await.map_err(|error| linked.engine.refusal(error))?;
+        image::exact(list.as_le_slice(&body.store));
+        Ok(body)
     }
 
     /// The core's part of the store's data.

@@ -1,4 +1,4 @@
-use super::{PAGE, Piece, behind};
+use super::{PAGE, Piece, advice};
 use crate::bindings::exports::eryx::runtime::image::Range as Place;
 use crate::body::Body;
 use crate::view::RuntimeView;
@@ -30,7 +30,7 @@ impl Base {
         let whole = list.as_le_slice(&body.store);
         let memory = whole.to_vec();
         // Another instance will have its place.
-        behind::forget(whole);
+        advice::forget(whole);
         Ok(Self {
             zeros: zeros(&memory),
             memory,

@@ -1,9 +1,9 @@
 //! All of an interpreter between two programs, as its memory.
 
-mod ahead;
+mod advice;
 mod base;
-mod behind;
 mod capture;
+mod exact;
 mod fork;
 mod pagemap;
 mod piece;
@@ -15,6 +15,7 @@ use std::fmt;
 
 pub(crate) use base::Base;
 pub(crate) use capture::capture;
+pub(crate) use exact::exact;
 pub(crate) use fork::fork;
 pub(crate) use piece::Piece;
 pub(crate) use put::put;

@@ -1,5 +1,5 @@
 use super::piece::batches;
-use super::{Base, Image, PAGE, Piece, ahead, combine};
+use super::{Base, Image, PAGE, Piece, advice, combine};
 use crate::enter::enter;
 use crate::interpreter::Interpreter;
 use crate::lasting::settle;
@@ -51,7 +51,7 @@ pub(super) async fn go_on<T: RuntimeView>(
         }
         for batch in batches(pieces) {
             let list = body.memory().await?;
-            ahead::prepare(list.as_le_slice(&body.store), &batch);
+            advice::prepare(list.as_le_slice(&body.store), &batch);
             body.write(&batch).await?;
             tokio::task::yield_now().await;
         }
