@@ -25,6 +25,8 @@ pub(crate) struct Body<T: RuntimeView> {
     /// How many handles they have left open in all, of files for instance. Wasmtime
     /// counts them until the instance ends.
     left_open: usize,
+    /// Whether what sessions read is mapped.
+    pub(crate) is_fetched: bool,
 }
 
 /// So many interpreters live in an instance at most.
@@ -68,7 +70,16 @@ impl<T: RuntimeView> Body<T> {
             (memory.map_err(Error::Instantiation)?, write.map_err(Error::Instantiation)?);
         let places = sandbox.eryx_runtime_image().call_begin(&mut store).await;
         let places = places.map_err(|error| linked.engine.refusal(error))?;
-        let mut body = Self { store, sandbox, memory, write, places, uses: 0, left_open: 0 };
+        let mut body = Self {
+            store,
+            sandbox,
+            memory,
+            write,
+            places,
+            uses: 0,
+            left_open: 0,
+            is_fetched: false,
+        };
         let list = body.memory().await.map_err(|error| linked.engine.refusal(error))?;
         image::exact(list.as_le_slice(&body.store));
         Ok(body)

@@ -201,8 +201,9 @@ impl<T: RuntimeView> PythonExecutor<T> {
         Some(body)
     }
 
-    /// Makes an instance that nobody needs any more fresh, or drops it.
-    pub(crate) async fn recycle(&self, mut body: Body<T>) {
+    /// Makes an instance that nobody needs any more fresh, or drops it. Its interpreter
+    /// may have lasted longer than one run.
+    pub(crate) async fn recycle(&self, mut body: Body<T>, lasted: bool) {
         if !body.wear() || !self.inner.idle.wants() {
             return;
         }
@@ -210,7 +211,7 @@ impl<T: RuntimeView> PythonExecutor<T> {
         let limits = ResourceLimits::default();
         body.assign((self.inner.idle_state)(RuntimeCtx::new(&limits, None)));
         let Ok(base) = self.base().await else { return };
-        if image::recycle(&mut body, base).await {
+        if image::recycle(&mut body, base, lasted).await {
             self.inner.idle.put(body);
         }
     }

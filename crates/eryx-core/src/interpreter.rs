@@ -280,7 +280,7 @@ impl<T: RuntimeView> Interpreter<T> {
         let is_sound = self.is_sound && self.state == State::Ready;
         if is_sound && !self.metered && !std::thread::panicking() {
             // The guest waits for nothing then.
-            self.executor.recycle(body).now_or_never();
+            self.executor.recycle(body, self.lasting).now_or_never();
         }
     }
 

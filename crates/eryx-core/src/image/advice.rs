@@ -4,9 +4,13 @@
 
 use super::{PAGE, Piece, pagemap};
 use std::iter;
+use std::ops::Range;
 
 /// Less than this is not worth a call of the system's.
 const LEAST: usize = 16 * PAGE;
+
+/// From here on the kernel's large pages fit in: 10 MB in 3.3 ms instead of 5.6.
+const HUGE: usize = 2 << 20;
 
 /// Has the kernel prepare the pages of `memory` where `pieces` will be written: a
 /// fault for each of them costs two or three times as much. Whatever it does not do it
@@ -15,9 +19,25 @@ pub(super) fn prepare(memory: &[u8], pieces: &[Piece<'_>]) {
     for piece in pieces.iter().filter(|piece| piece.bytes.len() >= LEAST) {
         let Ok(start) = usize::try_from(piece.address) else { continue };
         if let Some(place) = memory.get(start..start + piece.bytes.len()) {
-            // SAFETY: this advice changes no content, and fails where nothing may be
-            // written.
-            unsafe { advise(place, Advice::PopulateWrite) };
+            // SAFETY: neither changes any content, and the second fails where nothing may
+            // be written.
+            unsafe {
+                if place.len() >= HUGE {
+                    advise(place, Advice::Hugepage);
+                }
+                advise(place, Advice::PopulateWrite);
+            }
+        }
+    }
+}
+
+/// Has the kernel map these pages of `memory`, to be read: a fault for each of them costs
+/// three times as much.
+pub(super) fn fetch(memory: &[u8], pages: &[Range<usize>]) {
+    for run in pages {
+        if let Some(place) = memory.get(run.start * PAGE..run.end * PAGE) {
+            // SAFETY: this advice changes no content.
+            unsafe { advise(place, Advice::PopulateRead) };
         }
     }
 }
@@ -42,6 +62,8 @@ pub(super) fn forget(memory: &[u8]) {
 /// By the names that `madvise` has for it.
 #[derive(Clone, Copy)]
 enum Advice {
+    Hugepage,
+    PopulateRead,
     PopulateWrite,
     DontNeed,
 }
@@ -56,6 +78,8 @@ unsafe fn advise(pages: &[u8], advice: Advice) {
         return;
     }
     let advice = match advice {
+        Advice::Hugepage => mm::Advice::LinuxHugepage,
+        Advice::PopulateRead => mm::Advice::LinuxPopulateRead,
         Advice::PopulateWrite => mm::Advice::LinuxPopulateWrite,
         Advice::DontNeed => mm::Advice::LinuxDontNeed,
     };

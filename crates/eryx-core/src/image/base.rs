@@ -1,4 +1,4 @@
-use super::{PAGE, Piece, advice};
+use super::{PAGE, Piece, advice, pagemap};
 use crate::bindings::exports::eryx::runtime::image::Range as Place;
 use crate::body::Body;
 use crate::view::RuntimeView;
@@ -11,6 +11,8 @@ pub(crate) struct Base {
     memory: Vec<u8>,
     /// Runs of its pages that are all zero.
     zeros: Vec<Range<usize>>,
+    /// Runs of its pages that are read when variables are saved and restored.
+    read: Vec<Range<usize>>,
     /// Pages that mean nothing between two calls.
     transit: Range<usize>,
     /// Pages of the WASI adapter, which belong to its instance.
@@ -18,7 +20,7 @@ pub(crate) struct Base {
 }
 
 impl Base {
-    /// Starts an interpreter to look at; some 10 ms.
+    /// Starts an interpreter to look at; some 30 ms.
     pub(crate) async fn of<T: RuntimeView>(executor: &PythonExecutor<T>) -> Result<Self, Error> {
         let limits = ResourceLimits::default();
         let mut body = Body::new(executor, executor.plain(), &limits, None).await?;
@@ -29,14 +31,25 @@ impl Base {
         let list = body.memory().await?;
         let whole = list.as_le_slice(&body.store);
         let memory = whole.to_vec();
-        // Another instance will have its place.
+        // Another instance will have its place, and nothing there that it has not touched.
+        advice::forget(whole);
+        save_and_restore(body).await?;
+        let list = body.memory().await?;
+        let whole = list.as_le_slice(&body.store);
+        let read = pagemap::read(whole);
         advice::forget(whole);
         Ok(Self {
             zeros: zeros(&memory),
+            read,
             memory,
             transit: pages(body.places.transit)?,
             adapter: pages(body.places.adapter)?,
         })
+    }
+
+    /// Has the pages of another memory mapped that a session reads.
+    pub(crate) fn fetch(&self, memory: &[u8]) {
+        advice::fetch(memory, &self.read);
     }
 
     /// Its size in bytes.
@@ -83,6 +96,15 @@ impl Base {
     pub(crate) fn stays(&self, page: usize) -> bool {
         self.transit.contains(&page) || self.adapter.contains(&page)
     }
+}
+
+/// As a session does, without variables. If the guest refuses, nothing is lost.
+async fn save_and_restore<T: RuntimeView>(body: &mut Body<T>) -> wasmtime::Result<()> {
+    let state = body.sandbox.eryx_runtime_state();
+    if let Ok(saved) = state.call_save(&mut body.store, u64::MAX, false, false).await? {
+        let _ = state.call_restore(&mut body.store, &saved.bytes).await?;
+    }
+    Ok(())
 }
 
 fn zeros(memory: &[u8]) -> Vec<Range<usize>> {

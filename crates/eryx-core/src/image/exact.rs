@@ -96,7 +96,7 @@ mod tests {
     #![expect(unsafe_code, reason = "a mapping that is the test's own")]
 
     use super::*;
-    use crate::image::PAGE;
+    use crate::image::{PAGE, advice};
     use rustix::mm::{self, MapFlags, ProtFlags};
     use std::fs::{self, File};
     use std::io::{Error, Read, Seek, SeekFrom};
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_around_are_not_mapped() -> Result<(), Error> {
+    fn pages_are_mapped_when_they_are_touched_or_fetched() -> Result<(), Error> {
         let path = std::env::temp_dir().join(format!("eryx-exact-{}", std::process::id()));
         fs::write(&path, vec![7; PAGES * PAGE])?;
         let file = File::open(&path)?;
@@ -129,6 +129,8 @@ mod tests {
         memory[40 * PAGE] += memory[20 * PAGE];
         if linux::watch().is_some() {
             assert_eq!(present(memory)?, 2);
+            advice::fetch(memory, &[3..5, 19..21]);
+            assert_eq!(present(memory)?, 5);
         }
         assert_eq!((memory[40 * PAGE], memory[20 * PAGE], memory[40 * PAGE + 1]), (14, 7, 7));
         Ok(())

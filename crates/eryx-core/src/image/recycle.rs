@@ -20,8 +20,9 @@ const MOST_FOR_NOTHING: usize = 64;
 /// open stay in wasmtime's table, but what they stood for is gone with the store's
 /// data; `Body::wear` counts them.
 ///
-/// What has to be written is by the word of the kernel alone.
-pub(crate) async fn recycle<T: RuntimeView>(body: &mut Body<T>, base: &Base) -> bool {
+/// What has to be written is by the word of the kernel alone. Where an interpreter
+/// `lasted`, the next may, too: what sessions read is mapped then.
+pub(crate) async fn recycle<T: RuntimeView>(body: &mut Body<T>, base: &Base, lasted: bool) -> bool {
     let Ok(list) = body.memory().await else { return false };
     let memory = list.as_le_slice(&body.store);
     if memory.len() != base.size() {
@@ -33,6 +34,10 @@ pub(crate) async fn recycle<T: RuntimeView>(body: &mut Body<T>, base: &Base) -> 
         return false;
     }
     let Some(pieces) = base.pieces(&written) else { return false };
+    if lasted && !body.is_fetched {
+        base.fetch(memory);
+        body.is_fetched = true;
+    }
     body.write(&pieces).await.is_ok()
 }
 

@@ -34,11 +34,29 @@ pub(super) fn told(
     memory: &[u8],
     was_zero: impl Fn(&Range<usize>) -> bool,
 ) -> Option<Vec<Range<usize>>> {
-    let pagemap = pagemap()?;
-    if rustix::param::page_size() != PAGE || !memory.as_ptr().addr().is_multiple_of(PAGE) {
-        return None;
-    }
+    let pagemap = pagemap_of(memory)?;
     scan::told(pagemap, memory, was_zero).or_else(|| read::told(pagemap, memory))
+}
+
+/// The runs of those pages of `memory` that are there, and are what was mapped; none if
+/// the kernel does not tell.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn read(_memory: &[u8]) -> Vec<Range<usize>> {
+    Vec::new()
+}
+
+/// The runs of those pages of `memory` that are there, and are what was mapped; none if
+/// the kernel does not tell.
+#[cfg(target_os = "linux")]
+pub(super) fn read(memory: &[u8]) -> Vec<Range<usize>> {
+    pagemap_of(memory).and_then(|pagemap| read::read(pagemap, memory)).unwrap_or_default()
+}
+
+#[cfg(target_os = "linux")]
+fn pagemap_of(memory: &[u8]) -> Option<&'static std::fs::File> {
+    let is_whole =
+        rustix::param::page_size() == PAGE && memory.as_ptr().addr().is_multiple_of(PAGE);
+    if is_whole { pagemap() } else { None }
 }
 
 #[cfg(target_os = "linux")]

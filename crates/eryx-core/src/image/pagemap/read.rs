@@ -16,9 +16,18 @@ const OF_FILE: u64 = 1 << 61;
 const AT_ONCE: usize = 8192;
 
 pub(super) fn told(pagemap: &File, memory: &[u8]) -> Option<Vec<Range<usize>>> {
+    runs(pagemap, memory, |entry| entry & (PRESENT | SWAPPED) != 0 && entry & OF_FILE == 0)
+}
+
+/// The runs of pages that are what the file has there, and in memory.
+pub(super) fn read(pagemap: &File, memory: &[u8]) -> Option<Vec<Range<usize>>> {
+    runs(pagemap, memory, |entry| entry & PRESENT != 0 && entry & OF_FILE != 0)
+}
+
+fn runs(pagemap: &File, memory: &[u8], counts: impl Fn(u64) -> bool) -> Option<Vec<Range<usize>>> {
     let count = memory.len() / PAGE;
     let place = memory.as_ptr().addr() / PAGE;
-    let mut written: Vec<Range<usize>> = Vec::new();
+    let mut runs: Vec<Range<usize>> = Vec::new();
     let mut entries = vec![0; count.min(AT_ONCE) * ENTRY];
     for first in (0..count).step_by(AT_ONCE) {
         let entries = entries.get_mut(..(count - first).min(AT_ONCE) * ENTRY)?;
@@ -26,15 +35,14 @@ pub(super) fn told(pagemap: &File, memory: &[u8]) -> Option<Vec<Range<usize>>> {
         pagemap.read_exact_at(entries, offset).ok()?;
         let (entries, _) = entries.as_chunks::<ENTRY>();
         for (page, entry) in (first..).zip(entries) {
-            let entry = u64::from_ne_bytes(*entry);
-            if entry & (PRESENT | SWAPPED) == 0 || entry & OF_FILE != 0 {
+            if !counts(u64::from_ne_bytes(*entry)) {
                 continue;
             }
-            match written.last_mut() {
+            match runs.last_mut() {
                 Some(last) if last.end == page => last.end += 1,
-                _ => written.push(page..page + 1),
+                _ => runs.push(page..page + 1),
             }
         }
     }
-    Some(written)
+    Some(runs)
 }
