@@ -159,13 +159,12 @@ impl Calls {
         let (limits, name) = (self.limits.clone(), Arc::clone(&pending.name));
         let (sender, receiver) = oneshot::channel();
         pending.answer = Some(receiver);
-        let place = Arc::clone(&pending.place);
+        let (place, started) = (Arc::clone(&pending.place), pending.started);
         let work = async move {
-            let start = Instant::now();
             let answer = in_time(call, &name, &limits).await;
             drop(place);
             // The run may have given the call up.
-            drop(sender.send((answer, start.elapsed())));
+            drop(sender.send((answer, started.elapsed())));
         };
         operations.make_room().await;
         let operation = match operations.submit(work) {
