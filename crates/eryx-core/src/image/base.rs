@@ -5,6 +5,7 @@ use crate::view::RuntimeView;
 use crate::{Error, PythonExecutor, ResourceLimits};
 use std::fmt;
 use std::ops::Range;
+use std::slice;
 
 /// The memory of a fresh interpreter.
 pub(crate) struct Base {
@@ -30,6 +31,7 @@ impl Base {
     async fn look_at<T: RuntimeView>(body: &mut Body<T>) -> wasmtime::Result<Self> {
         let list = body.memory().await?;
         let whole = list.as_le_slice(&body.store);
+        advice::fetch(whole, slice::from_ref(&(0..whole.len() / PAGE)));
         let memory = whole.to_vec();
         // Another instance will have its place, and nothing there that it has not touched.
         advice::forget(whole);
