@@ -20,11 +20,10 @@ pub(crate) fn exact(memory: &[u8]) {
 mod linux {
     #![expect(unsafe_code, reason = "rustix has these ioctls as numbers with a structure only")]
 
+    use super::super::once::OncePerProcess;
     use rustix::fd::OwnedFd;
     use rustix::ioctl::{self, Opcode, Updater};
     use rustix::mm::{self, UserfaultfdFlags};
-    use std::process;
-    use std::sync::OnceLock;
 
     /// `struct uffdio_api` of `linux/userfaultfd.h`.
     #[repr(C)]
@@ -60,10 +59,8 @@ mod linux {
 
     /// One for the whole process, as what it was told goes with it.
     pub(super) fn watch() -> Option<&'static OwnedFd> {
-        static WATCH: OnceLock<Option<(u32, OwnedFd)>> = OnceLock::new();
-        let (process, watch) = WATCH.get_or_init(|| Some((process::id(), open()?))).as_ref()?;
-        // After a fork without exec it is still for the parent's memory.
-        (*process == process::id()).then_some(watch)
+        static WATCH: OncePerProcess<OwnedFd> = OncePerProcess::new();
+        WATCH.get(open)
     }
 
     fn open() -> Option<OwnedFd> {
@@ -96,26 +93,15 @@ mod tests {
     #![expect(unsafe_code, reason = "a mapping that is the test's own")]
 
     use super::*;
-    use crate::image::{PAGE, advice};
+    use crate::image::{PAGE, advice, pagemap};
     use rustix::mm::{self, MapFlags, ProtFlags};
     use std::fs::{self, File};
-    use std::io::{Error, Read, Seek, SeekFrom};
-    use std::{ptr, slice};
+    use std::{io, ptr, slice};
 
     const PAGES: usize = 64;
 
-    /// How many of these pages the kernel has there.
-    fn present(memory: &[u8]) -> Result<usize, Error> {
-        let mut pagemap = File::open("/proc/self/pagemap")?;
-        pagemap.seek(SeekFrom::Start((memory.as_ptr().addr() / PAGE * 8) as u64))?;
-        let mut entries = [0; PAGES * 8];
-        pagemap.read_exact(&mut entries)?;
-        let (entries, _) = entries.as_chunks::<8>();
-        Ok(entries.iter().filter(|entry| u64::from_ne_bytes(**entry) >> 63 == 1).count())
-    }
-
     #[test]
-    fn pages_are_mapped_when_they_are_touched_or_fetched() -> Result<(), Error> {
+    fn pages_are_mapped_when_they_are_touched_or_fetched() -> io::Result<()> {
         let path = std::env::temp_dir().join(format!("eryx-exact-{}", std::process::id()));
         fs::write(&path, vec![7; PAGES * PAGE])?;
         let file = File::open(&path)?;
@@ -127,10 +113,12 @@ mod tests {
         let memory = unsafe { slice::from_raw_parts_mut(mapped.cast::<u8>(), PAGES * PAGE) };
         exact(memory);
         memory[40 * PAGE] += memory[20 * PAGE];
+        memory[42 * PAGE] += memory[30 * PAGE];
         if linux::watch().is_some() {
-            assert_eq!(present(memory)?, 2);
+            assert_eq!(pagemap::read(memory), [20..21, 30..31]);
             advice::fetch(memory, &[3..5, 19..21]);
-            assert_eq!(present(memory)?, 5);
+            assert_eq!(pagemap::read(memory), [3..5, 19..21, 30..31]);
+            assert_eq!(pagemap::told(memory, |_| false), Some(vec![40..41, 42..43]));
         }
         assert_eq!((memory[40 * PAGE], memory[20 * PAGE], memory[40 * PAGE + 1]), (14, 7, 7));
         Ok(())

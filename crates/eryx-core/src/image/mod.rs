@@ -5,6 +5,8 @@ mod base;
 mod capture;
 mod exact;
 mod fork;
+#[cfg(target_os = "linux")]
+mod once;
 mod pagemap;
 mod piece;
 mod put;

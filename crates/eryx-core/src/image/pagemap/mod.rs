@@ -6,6 +6,10 @@ mod read;
 mod scan;
 
 use super::PAGE;
+#[cfg(target_os = "linux")]
+use super::once::OncePerProcess;
+#[cfg(target_os = "linux")]
+use std::fs::File;
 use std::ops::Range;
 
 /// The runs of those pages of `memory` that may differ from what was mapped
@@ -53,23 +57,16 @@ pub(super) fn read(memory: &[u8]) -> Vec<Range<usize>> {
 }
 
 #[cfg(target_os = "linux")]
-fn pagemap_of(memory: &[u8]) -> Option<&'static std::fs::File> {
+fn pagemap_of(memory: &[u8]) -> Option<&'static File> {
     let is_whole =
         rustix::param::page_size() == PAGE && memory.as_ptr().addr().is_multiple_of(PAGE);
     if is_whole { pagemap() } else { None }
 }
 
 #[cfg(target_os = "linux")]
-fn pagemap() -> Option<&'static std::fs::File> {
-    use std::fs::File;
-    use std::process;
-    use std::sync::OnceLock;
-
-    static PAGEMAP: OnceLock<Option<(u32, File)>> = OnceLock::new();
-    let open = || Some((process::id(), File::open("/proc/self/pagemap").ok()?));
-    let (process, pagemap) = PAGEMAP.get_or_init(open).as_ref()?;
-    // After a fork without exec it still tells of the parent.
-    (*process == process::id()).then_some(pagemap)
+fn pagemap() -> Option<&'static File> {
+    static PAGEMAP: OncePerProcess<File> = OncePerProcess::new();
+    PAGEMAP.get(|| File::open("/proc/self/pagemap").ok())
 }
 
 #[cfg(all(test, target_os = "linux"))]
