@@ -1,7 +1,7 @@
-//! The random numbers of sessions that are copies of others.
+//! The random numbers of sessions, above all of those that are copies of others.
 
 use crate::support::run_in as run;
-use eryx::{CopyOptions, PythonImageSnapshot, Sandbox, Session};
+use eryx::{CancellationToken, CopyOptions, Error, PythonImageSnapshot, Sandbox, Session};
 
 /// What draws, and whether the host does.
 const DRAWS: [(&str, bool); 3] =
@@ -85,4 +85,25 @@ async fn chances_of_copies_of_copies() {
         all.push(drawn);
     }
     assert_eq!(all[0], all[1]);
+}
+
+/// A program that was cancelled before its start has not used up the session's chance.
+#[tokio::test]
+async fn chances_of_sessions_that_were_to_run_nothing() {
+    let mut drawn = Vec::new();
+    for _ in 0..3 {
+        let session = Sandbox::embedded().build().unwrap().session().await.unwrap();
+        let cancelled = CancellationToken::new();
+        cancelled.cancel();
+        let mut locked = session.lock().unwrap();
+        let ended = locked.execute("x = 1").with_cancellation(cancelled).run().await;
+        assert!(matches!(ended, Err(Error::Cancelled(_))), "{ended:?}");
+        drop(locked);
+        for _ in 0..2 {
+            drawn.push(run(&session, "import random\nprint(random.random())").await);
+        }
+    }
+    drawn.sort();
+    drawn.dedup();
+    assert_eq!(drawn.len(), 6, "{drawn:?}");
 }

@@ -185,6 +185,36 @@ async fn chance_goes_on_in_a_session_that_has_used_none() {
     }
 }
 
+/// It is saved as CPython keeps it, of which CPython's own word is the measure.
+#[tokio::test]
+async fn chance_is_what_the_generator_says_it_is() {
+    let first = session().await;
+    for used in [0, 1, 623, 624, 625] {
+        let code = format!(
+            "import random\nrandom.seed({used})\n[random.getrandbits(32) for _ in range({used})]\n\
+             random.gauss()\nstate = random.getstate()\nrandom.gauss()\nprint(random.getstate() == state)\n\
+             random.setstate(state)"
+        );
+        assert_eq!(run(&first, &code).await, "False\n");
+        let snapshot = first.snapshot_state().await.unwrap();
+        let second = session().await;
+        second.restore_state(&snapshot).await.unwrap();
+        let look = "import random\nprint(random.getstate() == state)";
+        assert_eq!(run(&second, look).await, "True\n", "{used}");
+    }
+}
+
+/// A new generator starts as one that CPython has seeded: with no word used yet, and the
+/// first not zero.
+#[tokio::test]
+async fn chance_at_the_start_is_a_state_that_cpython_takes() {
+    let code = "import random\nversion, words, gauss = random.getstate()\n\
+        print(version, len(words), words[0], words[-1], gauss, len(set(words)) > 600)\n\
+        other = random.Random()\nother.setstate((version, words, gauss))\n\
+        print(other.random() == random.random())";
+    assert_eq!(run(&session().await, code).await, "3 625 2147483648 624 None True\nTrue\n");
+}
+
 #[tokio::test]
 async fn a_callback_in_a_variable_is_the_session_s_own() {
     let answer = |text: &'static str| {

@@ -181,11 +181,10 @@ async fn case_44_what_cannot_be_restored_changes_nothing() {
     for bytes in [&good[..good.len() / 2], b"nonsense", b""] {
         assert!(PythonStateSnapshot::from_bytes(bytes).is_err());
     }
-    // Well-wrapped, but not what the guest saved: in the middle of the whole, and an
-    // opcode that there is not in the midst of the pickle.
-    let (middle, pickled) =
-        (good.len() / 2, good.windows(100).position(|part| part == [b'x'; 100]).unwrap());
-    for (place, byte) in [(middle..middle + 20, 0xee), (pickled - 10..pickled, 0xff)] {
+    // Well-wrapped, but not what the guest saved: opcodes that there are not, in the midst
+    // of the pickle.
+    let pickled = good.windows(100).position(|part| part == [b'x'; 100]).unwrap();
+    for (place, byte) in [(pickled - 30..pickled - 10, 0xee), (pickled - 10..pickled, 0xff)] {
         let mut bytes = good.clone();
         bytes[place].fill(byte);
         let snapshot = PythonStateSnapshot::from_bytes(&rehashed(bytes)).unwrap();
@@ -232,4 +231,27 @@ async fn a_snapshot_that_takes_too_long_is_stopped() {
     let error = session.snapshot_state().await.unwrap_err();
     assert!(matches!(error, Error::Timeout(_)), "{error}");
     assert_eq!(session.state(), State::Poisoned(Poison::Limit));
+}
+
+/// It is written into the interpreter's own memory: only as a whole, and only if it is one.
+#[tokio::test]
+async fn a_state_of_chance_that_is_none_is_refused() {
+    for state in ["b''", "b'\\xff' * 2500", "b'\\x71\\x02' + bytes(2498)", "[1] * 625", "None"] {
+        let forger = session().await;
+        let forge = format!("import _eryx\n_eryx.random_state = lambda: {state}\nx = 1");
+        run(&forger, &forge).await;
+        let snapshot = forger.snapshot_state().await.unwrap();
+
+        let session = session().await;
+        run(&session, "import random\ny = 2\nrandom.seed(3)").await;
+        let Err(Error::Snapshot(SnapshotError::Unusable(reason))) =
+            session.restore_state(&snapshot).await
+        else {
+            panic!("{state} was restored");
+        };
+        assert!(reason.contains("no state of random numbers"), "{state}: {reason}");
+        let look = "before = random.random()\nrandom.seed(3)\n\
+             print(y, before == random.random(), 'x' in globals())";
+        assert_eq!(run(&session, look).await, "2 True False\n");
+    }
 }

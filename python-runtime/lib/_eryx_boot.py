@@ -42,6 +42,7 @@ def start():
     _warm_up()
 
     import os
+    import random
     import signal
     import sys
 
@@ -57,6 +58,7 @@ def start():
     sys.path.append(SITE_PACKAGES)
     os.environ.clear()
     os.environ.update(_eryx_run._BASE)
+    _eryx.use_random(random._inst)
     _eryx.use_stop(_eryx_stop.ask)
     signal.signal(signal.SIGXCPU, _eryx.raise_stop)
     _eryx_calls.announce()
@@ -138,8 +140,7 @@ point = Point(1)
 """
 
 
-# Whose byte code never stops changing while it runs: CPython counts in it. What
-# every run needs comes first.
+# Whose byte code never stops changing while it runs: CPython counts in it.
 BUSY = """
     _eryx_run _eryx_result _eryx_calls _eryx_loop _eryx_report _eryx_wait _eryx_state
     _eryx_reduce json json.decoder json.encoder json.scanner
@@ -150,18 +151,23 @@ def gather():
     """Put what every run changes side by side. The heap has no holes any more:
     what is made now lies together."""
     import sys
-    import types
 
     import _eryx_run
 
     _copy_chance()
-    for name in BUSY:
-        for value in list(vars(sys.modules[name]).values()):
-            if isinstance(value, type) and value.__module__ == name:
-                for method in vars(value).values():
-                    _copy_code(method)
-            elif isinstance(value, types.FunctionType) and value.__module__ == name:
-                _copy_code(value)
+    left = [function for name in BUSY for function in _functions_of(sys.modules[name])]
+    # What every run changes, what saving and restoring change, and what does not change.
+    for what in (
+        lambda: _try(_eryx_run, "x=1"),
+        _save_and_restore,
+        lambda: _try(_eryx_run, VARIABLES, _save_and_restore),
+        None,
+    ):
+        changed = _changed(left, what) if what else set(left)
+        for function in left:
+            if function in changed:
+                function.__code__ = _copy_of(function.__code__)
+        left = [function for function in left if function not in changed]
     main = sys.modules["__main__"].__dict__
     contents = dict(main)
     main.clear()
@@ -170,11 +176,34 @@ def gather():
     _freeze()
 
 
-def _copy_code(function):
+def _functions_of(module):
     import types
 
-    if isinstance(function, types.FunctionType):
-        function.__code__ = _copy_of(function.__code__)
+    for value in list(vars(module).values()):
+        if getattr(value, "__module__", None) != module.__name__:
+            continue
+        for one in list(vars(value).values()) if isinstance(value, type) else [value]:
+            if isinstance(one, types.FunctionType):
+                yield one
+
+
+def _changed(functions, do):
+    """Those whose byte code has changed since."""
+    before = [_counts(function.__code__) for function in functions]
+    do()
+    return {
+        function
+        for function, counts in zip(functions, before, strict=True)
+        if _counts(function.__code__) != counts
+    }
+
+
+def _counts(code):
+    """The byte code with what CPython counts in it."""
+    import types
+
+    inner = [_counts(const) for const in code.co_consts if isinstance(const, types.CodeType)]
+    return code._co_code_adaptive, inner
 
 
 def _copy_of(code):
@@ -190,11 +219,13 @@ def _copy_chance():
     """The generator behind the functions of `random`."""
     import random
 
-    _copy_code(random.Random.seed)
+    import _eryx
+
     old, random._inst = random._inst, random.Random(0)
     for name, value in list(vars(random).items()):
         if getattr(value, "__self__", None) is old:
             setattr(random, name, getattr(random._inst, name))
+    _eryx.use_random(random._inst)
 
 
 def _rehearse(runner):
@@ -223,7 +254,7 @@ def _try(runner, source, then=lambda: None):
     sys.stdout = io.TextIOWrapper(io.BytesIO(), write_through=True)
     sys.stderr = io.TextIOWrapper(io.BytesIO(), write_through=True)
     runner.execute(
-        source, "main.py", ["main.py"], None, b"", 0, [], [], 1, [], 0, 0, 0, 1000, 1000
+        source, "main.py", ["main.py"], None, bytes(32), 0, [], [], 1, [], 0, 0, 0, 1000, 1000
     )
     then()
     main.clear()

@@ -2,6 +2,7 @@
 
 import random
 
+import _eryx
 import _eryx_wait
 
 
@@ -9,5 +10,6 @@ def resume(entropy):
     """What was waited for will not come: all who wait are told. `entropy` makes
     chance differ from the original's."""
     if entropy is not None:
-        random.seed(int.from_bytes(b"\1" + entropy))
+        _eryx.seed_random(entropy)
+        random._inst.gauss_next = None
     _eryx_wait.give_up_all()

@@ -9,7 +9,6 @@ import io
 import linecache
 import logging
 import os
-import random
 import sys
 
 import _eryx
@@ -97,8 +96,7 @@ def _begin(entropy, started):
         _started = True
         logging._startTime = started
         if not _has_chance:
-            # Always as many digits, so that it always takes as many instructions.
-            random.seed(int.from_bytes(b"\1" + entropy))
+            _eryx.seed_random(entropy)
 
 
 def has_chance():

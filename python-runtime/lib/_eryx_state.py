@@ -1,6 +1,5 @@
 """What lasts from one program to the next: saved by value, restored, cleared."""
 
-import _random
 import builtins
 import enum
 import gc
@@ -12,6 +11,7 @@ import weakref
 
 from cloudpickle import cloudpickle
 
+import _eryx
 import _eryx_classes
 import _eryx_files
 import _eryx_reduce
@@ -20,7 +20,7 @@ import _eryx_run
 from _eryx_stop import is_stop
 
 # Of the pickles. Others are refused.
-FORMAT = 2
+FORMAT = 3
 
 # What a module has of itself. What a run needs of it is given to each.
 PRISTINE = {
@@ -90,11 +90,8 @@ class _Pickler(cloudpickle.Pickler):
         # The variables that functions take with them if they use them: reading a value
         # may call a function before all variables are there.
         self._followed = followed
-        self._reducers = REDUCERS | {
-            types.FunctionType: self._function,
-            type: self._class,
-            **dict.fromkeys(_eryx_files.REDUCERS, self._file),
-        }
+        # By class, of the objects so far.
+        self._reducers = {}
         # What stands for functions' globals, by `id`.
         self._namespaces = {}
 
@@ -113,6 +110,12 @@ class _Pickler(cloudpickle.Pickler):
 
     def _reducer_of(self, kind):
         """What is asked about the instances of a class; None if pickle knows."""
+        if kind in REDUCERS:
+            return REDUCERS[kind]
+        if kind is types.FunctionType:
+            return self._function
+        if kind in _eryx_files.REDUCERS:
+            return self._file
         if issubclass(kind, type):
             return self._class
         if isinstance(kind, enum.EnumType):
@@ -159,6 +162,9 @@ class _Pickler(cloudpickle.Pickler):
 
 REDUCERS = _eryx_reduce.REDUCERS | {_Name: _Name.reduce}
 
+# What pickle saves by itself, and reads without calling anything.
+_SIMPLE = {type(None), bool, int, float, str, bytes}
+
 _SINGLETONS = {type(None), type(Ellipsis), type(NotImplemented)}
 
 
@@ -168,12 +174,11 @@ def _main_globals():
 
 def _chance():
     """The state of the generator behind the functions of `random`."""
-    generator = random._inst
-    return _random.Random.getstate(generator), generator.gauss_next
+    return _eryx.random_state(), random._inst.gauss_next
 
 
 def _set_chance(state, next_gauss):
-    _random.Random.setstate(random._inst, state)
+    _eryx.set_random_state(state)
     random._inst.gauss_next = next_gauss
 
 
@@ -248,7 +253,8 @@ def _is_final(error):
 def _pack(variables, limit, with_files, followed):
     entries = []
     for name, value in variables.items():
-        entries += _Name(name, _kind(value)), value
+        is_plain = type(value) in _SIMPLE and type(name) is str
+        entries += name if is_plain else _Name(name, _kind(value)), value
     return _dump((FORMAT, entries, _chance()), limit, with_files, followed)
 
 

@@ -22,6 +22,12 @@ void eryx_limit_arguments(size_t bytes);
 PyObject *eryx_start_call(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 PyObject *eryx_take_call(PyObject *module, PyObject *operation);
 
+/* chance.c: the generator behind `random`, for that module. */
+PyObject *eryx_use_random(PyObject *module, PyObject *generator);
+PyObject *eryx_random_state(PyObject *module, PyObject *unused);
+PyObject *eryx_set_random_state(PyObject *module, PyObject *state);
+PyObject *eryx_seed_random(PyObject *module, PyObject *entropy);
+
 /* sleep.c: waits in the host; what has finished is kept until it is taken. */
 bool eryx_wait(uint64_t nanoseconds);
 PyObject *eryx_take_told(void);

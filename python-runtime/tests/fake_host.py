@@ -1,6 +1,7 @@
 """Stands in for the host: lets the guest library be imported natively."""
 
 import pathlib
+import random
 import sys
 import types
 
@@ -20,6 +21,7 @@ def install():
         host.use_meanwhile = lambda function: None
         host.use_json = lambda encoder, scanner: None
         host.start_call = None
+        host.seed_random = random.seed
         host.archive = lambda: memoryview(b"0123456789")
         sys.modules["_eryx"] = host
         network = types.ModuleType("_eryx_net")
