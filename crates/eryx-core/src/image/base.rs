@@ -12,8 +12,8 @@ pub(crate) struct Base {
     memory: Vec<u8>,
     /// Runs of its pages that are all zero.
     zeros: Vec<Range<usize>>,
-    /// Runs of its pages that are read when variables are saved and restored.
-    read: Vec<Range<usize>>,
+    /// Runs of its pages that are touched when variables are saved and restored.
+    used: Vec<Range<usize>>,
     /// Pages that mean nothing between two calls.
     transit: Range<usize>,
     /// Pages of the WASI adapter, which belong to its instance.
@@ -38,20 +38,23 @@ impl Base {
         save_and_restore(body).await?;
         let list = body.memory().await?;
         let whole = list.as_le_slice(&body.store);
-        let read = pagemap::read(whole);
+        let present = pagemap::present(whole);
         advice::forget(whole);
+        let is_zero = |page: &usize| memory.get(page * PAGE..(page + 1) * PAGE) == Some(&[0; PAGE]);
+        let all = 0..memory.len() / PAGE;
+        let used = present.into_iter().flatten().filter(|page| all.contains(page));
         Ok(Self {
-            zeros: zeros(&memory),
-            read,
+            used: runs(used.filter(|page| !is_zero(page))),
+            zeros: runs(all.clone().filter(is_zero)),
             memory,
             transit: pages(body.places.transit)?,
             adapter: pages(body.places.adapter)?,
         })
     }
 
-    /// Has the pages of another memory mapped that a session reads.
+    /// Has the pages of another memory mapped that a session needs.
     pub(crate) fn fetch(&self, memory: &[u8]) {
-        advice::fetch(memory, &self.read);
+        advice::fetch(memory, &self.used);
     }
 
     /// Its size in bytes.
@@ -109,18 +112,16 @@ async fn save_and_restore<T: RuntimeView>(body: &mut Body<T>) -> wasmtime::Resul
     Ok(())
 }
 
-fn zeros(memory: &[u8]) -> Vec<Range<usize>> {
-    let mut zeros: Vec<Range<usize>> = Vec::new();
-    for (number, page) in memory.chunks_exact(PAGE).enumerate() {
-        if page != [0; PAGE] {
-            continue;
-        }
-        match zeros.last_mut() {
-            Some(last) if last.end == number => last.end += 1,
-            _ => zeros.push(number..number + 1),
+/// Pages, in order, as runs.
+fn runs(pages: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
+    let mut runs: Vec<Range<usize>> = Vec::new();
+    for page in pages {
+        match runs.last_mut() {
+            Some(last) if last.end == page => last.end += 1,
+            _ => runs.push(page..page + 1),
         }
     }
-    zeros
+    runs
 }
 
 fn pages(place: Place) -> wasmtime::Result<Range<usize>> {

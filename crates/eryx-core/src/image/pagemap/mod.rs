@@ -42,18 +42,18 @@ pub(super) fn told(
     scan::told(pagemap, memory, was_zero).or_else(|| read::told(pagemap, memory))
 }
 
-/// The runs of those pages of `memory` that are there, and are what was mapped; none if
-/// the kernel does not tell.
+/// The runs of those pages of `memory` that were read or written; none if the kernel
+/// does not tell.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn read(_memory: &[u8]) -> Vec<Range<usize>> {
+pub(super) fn present(_memory: &[u8]) -> Vec<Range<usize>> {
     Vec::new()
 }
 
-/// The runs of those pages of `memory` that are there, and are what was mapped; none if
-/// the kernel does not tell.
+/// The runs of those pages of `memory` that were read or written; none if the kernel
+/// does not tell.
 #[cfg(target_os = "linux")]
-pub(super) fn read(memory: &[u8]) -> Vec<Range<usize>> {
-    pagemap_of(memory).and_then(|pagemap| read::read(pagemap, memory)).unwrap_or_default()
+pub(super) fn present(memory: &[u8]) -> Vec<Range<usize>> {
+    pagemap_of(memory).and_then(|pagemap| read::present(pagemap, memory)).unwrap_or_default()
 }
 
 #[cfg(target_os = "linux")]

@@ -19,9 +19,9 @@ pub(super) fn told(pagemap: &File, memory: &[u8]) -> Option<Vec<Range<usize>>> {
     runs(pagemap, memory, |entry| entry & (PRESENT | SWAPPED) != 0 && entry & OF_FILE == 0)
 }
 
-/// The runs of pages that are what the file has there, and in memory.
-pub(super) fn read(pagemap: &File, memory: &[u8]) -> Option<Vec<Range<usize>>> {
-    runs(pagemap, memory, |entry| entry & PRESENT != 0 && entry & OF_FILE != 0)
+/// The runs of pages that are in memory.
+pub(super) fn present(pagemap: &File, memory: &[u8]) -> Option<Vec<Range<usize>>> {
+    runs(pagemap, memory, |entry| entry & PRESENT != 0)
 }
 
 fn runs(pagemap: &File, memory: &[u8], counts: impl Fn(u64) -> bool) -> Option<Vec<Range<usize>>> {
