@@ -4,7 +4,7 @@ use crate::body::Body;
 use crate::engine::PythonEngine;
 use crate::interpreter::{Interpreter, Poison, State};
 use crate::judge::{Early, judge};
-use crate::program::program;
+use crate::program::{entropy_for, program};
 use crate::run::RunOptions;
 use crate::view::RuntimeView;
 use crate::{Error, ExecutionOutput, PythonExecutor};
@@ -49,15 +49,17 @@ pub(crate) async fn execute<T: RuntimeView>(
     }
     let program = {
         let executor = interpreter.executor().clone();
-        let lasting = interpreter.is_lasting();
+        let (lasting, is_first) = (interpreter.is_lasting(), interpreter.programs == 0);
         let runtime = &*interpreter.body()?.runtime();
-        program(code, options, executor.extensions(), lasting, runtime)?
+        let entropy = if is_first { entropy_for("program", runtime)? } else { Vec::new() };
+        program(code, options, executor.extensions(), lasting, entropy, runtime)?
     };
     let ended = enter(interpreter, options, async |body| {
         body.store.data_mut().begin_run();
         body.sandbox.eryx_runtime_execution().call_execute(&mut body.store, &program).await
     })
     .await?;
+    interpreter.programs += 1;
     let limits = &options.limits;
     let body = interpreter.body()?;
     body.runtime().catch_up().await;

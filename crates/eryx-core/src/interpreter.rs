@@ -3,7 +3,7 @@ use crate::enter;
 use crate::image::{self, Image};
 use crate::lasting;
 use crate::limits::ResourceLimits;
-use crate::program::entropy_of;
+use crate::program::entropy_for;
 use crate::run::RunOptions;
 use crate::seed::Seed;
 use crate::view::RuntimeView;
@@ -34,6 +34,8 @@ pub struct Interpreter<T: RuntimeView> {
     metered: bool,
     /// Whether more than one program is to run in it.
     lasting: bool,
+    /// How many have.
+    pub(crate) programs: u64,
 }
 
 /// Whether an interpreter can be used.
@@ -99,7 +101,15 @@ impl<T: RuntimeView> Interpreter<T> {
             None => Body::new(executor, executor.plain(), limits, seed).await?,
         };
         let (executor, state) = (executor.clone(), State::Ready);
-        Ok(Self { executor, body: Some(body), state, is_sound: true, metered, lasting })
+        Ok(Self {
+            executor,
+            body: Some(body),
+            state,
+            is_sound: true,
+            metered,
+            lasting,
+            programs: 0,
+        })
     }
 
     /// Runs a program to its end.
@@ -238,7 +248,7 @@ impl<T: RuntimeView> Interpreter<T> {
         if same_chance {
             return Ok(None);
         }
-        entropy_of(runtime.chance().map(|chance| chance.bytes("copy"))).map(Some)
+        entropy_for("copy", runtime).map(Some)
     }
 
     /// What was not written whole must not be used.

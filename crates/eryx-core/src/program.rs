@@ -18,6 +18,7 @@ pub(crate) fn program(
     options: &RunOptions,
     extensions: &[String],
     lasting: bool,
+    entropy: Vec<u8>,
     runtime: &RuntimeCtx,
 ) -> Result<Program, Error> {
     check(code, options)?;
@@ -29,7 +30,7 @@ pub(crate) fn program(
         filename: options.filename.clone(),
         argv,
         result_variable: options.result_variable.clone(),
-        entropy: entropy_of(runtime.chance().map(|chance| chance.bytes("program")))?,
+        entropy,
         started: runtime.clock().since_1970(),
         environment: options.environment.clone(),
         callbacks: options.callbacks.infos().iter().map(description).collect(),
@@ -98,10 +99,10 @@ fn description(info: &HostCallbackInfo) -> Description {
 }
 
 /// What makes the random numbers of an interpreter differ from all others', or
-/// what its seed makes them.
-pub(crate) fn entropy_of(seeded: Option<[u8; 32]>) -> Result<Vec<u8>, Error> {
-    if let Some(bytes) = seeded {
-        return Ok(bytes.to_vec());
+/// what its seed makes them for this purpose.
+pub(crate) fn entropy_for(purpose: &str, runtime: &RuntimeCtx) -> Result<Vec<u8>, Error> {
+    if let Some(chance) = runtime.chance() {
+        return Ok(chance.bytes(purpose).to_vec());
     }
     let mut bytes = vec![0; 32];
     getrandom::fill(&mut bytes)
