@@ -25,7 +25,7 @@ pub(crate) struct Body<T: RuntimeView> {
     /// How many handles they have left open in all, of files for instance. Wasmtime
     /// counts them until the instance ends.
     left_open: usize,
-    /// Whether what sessions read is mapped.
+    /// Whether what sessions need is mapped.
     pub(crate) is_fetched: bool,
 }
 

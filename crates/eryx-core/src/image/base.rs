@@ -1,3 +1,4 @@
+use super::runs::push;
 use super::{PAGE, Piece, advice, pagemap};
 use crate::bindings::exports::eryx::runtime::image::Range as Place;
 use crate::body::Body;
@@ -40,12 +41,12 @@ impl Base {
         let whole = list.as_le_slice(&body.store);
         let present = pagemap::present(whole);
         advice::forget(whole);
-        let is_zero = |page: &usize| memory.get(page * PAGE..(page + 1) * PAGE) == Some(&[0; PAGE]);
-        let all = 0..memory.len() / PAGE;
-        let used = present.into_iter().flatten().filter(|page| all.contains(page));
+        // `None` beyond its end.
+        let is_zero = |page: usize| Some(memory.get(page * PAGE..(page + 1) * PAGE)? == [0; PAGE]);
+        let (all, present) = (0..memory.len() / PAGE, present.into_iter().flatten());
         Ok(Self {
-            used: runs(used.filter(|page| !is_zero(page))),
-            zeros: runs(all.clone().filter(is_zero)),
+            zeros: runs(all.filter(|page| is_zero(*page) == Some(true))),
+            used: runs(present.filter(|page| is_zero(*page) == Some(false))),
             memory,
             transit: pages(body.places.transit)?,
             adapter: pages(body.places.adapter)?,
@@ -114,13 +115,8 @@ async fn save_and_restore<T: RuntimeView>(body: &mut Body<T>) -> wasmtime::Resul
 
 /// Pages, in order, as runs.
 fn runs(pages: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
-    let mut runs: Vec<Range<usize>> = Vec::new();
-    for page in pages {
-        match runs.last_mut() {
-            Some(last) if last.end == page => last.end += 1,
-            _ => runs.push(page..page + 1),
-        }
-    }
+    let mut runs = Vec::new();
+    pages.for_each(|page| push(&mut runs, page..page + 1));
     runs
 }
 

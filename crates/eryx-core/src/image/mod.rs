@@ -11,6 +11,7 @@ mod pagemap;
 mod piece;
 mod put;
 mod recycle;
+mod runs;
 
 use crate::{SeededHost, SnapshotError};
 use std::fmt;

@@ -21,7 +21,7 @@ const MOST_FOR_NOTHING: usize = 64;
 /// data; `Body::wear` counts them.
 ///
 /// What has to be written is by the word of the kernel alone. Where an interpreter
-/// `lasted`, the next may, too: what sessions read is mapped then.
+/// `lasted`, the next may, too: what sessions need is mapped then.
 pub(crate) async fn recycle<T: RuntimeView>(body: &mut Body<T>, base: &Base, lasted: bool) -> bool {
     let Ok(list) = body.memory().await else { return false };
     let memory = list.as_le_slice(&body.store);

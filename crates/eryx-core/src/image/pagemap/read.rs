@@ -1,5 +1,6 @@
 //! By the file itself, which has an entry for each page.
 
+use super::super::runs::push;
 use super::PAGE;
 use std::fs::File;
 use std::ops::Range;
@@ -27,7 +28,7 @@ pub(super) fn present(pagemap: &File, memory: &[u8]) -> Option<Vec<Range<usize>>
 fn runs(pagemap: &File, memory: &[u8], counts: impl Fn(u64) -> bool) -> Option<Vec<Range<usize>>> {
     let count = memory.len() / PAGE;
     let place = memory.as_ptr().addr() / PAGE;
-    let mut runs: Vec<Range<usize>> = Vec::new();
+    let mut runs = Vec::new();
     let mut entries = vec![0; count.min(AT_ONCE) * ENTRY];
     for first in (0..count).step_by(AT_ONCE) {
         let entries = entries.get_mut(..(count - first).min(AT_ONCE) * ENTRY)?;
@@ -35,12 +36,8 @@ fn runs(pagemap: &File, memory: &[u8], counts: impl Fn(u64) -> bool) -> Option<V
         pagemap.read_exact_at(entries, offset).ok()?;
         let (entries, _) = entries.as_chunks::<ENTRY>();
         for (page, entry) in (first..).zip(entries) {
-            if !counts(u64::from_ne_bytes(*entry)) {
-                continue;
-            }
-            match runs.last_mut() {
-                Some(last) if last.end == page => last.end += 1,
-                _ => runs.push(page..page + 1),
+            if counts(u64::from_ne_bytes(*entry)) {
+                push(&mut runs, page..page + 1);
             }
         }
     }

@@ -2,6 +2,7 @@
 //! [`read`](super::read).
 #![expect(unsafe_code, reason = "rustix has this ioctl as a number with a structure only")]
 
+use super::super::runs::push;
 use super::PAGE;
 use rustix::ioctl::{self, Opcode, Updater};
 use std::fs::File;
@@ -58,19 +59,15 @@ pub(super) fn told(
     let first = u64::try_from(memory.as_ptr().addr()).ok()?;
     let end = first + u64::try_from(memory.len() / PAGE * PAGE).ok()?;
     let page = |address: u64| usize::try_from((address - first) / PAGE as u64).ok();
-    let mut written: Vec<Range<usize>> = Vec::new();
+    let mut written = Vec::new();
     let mut start = first;
     while start < end {
         let mut regions = [Region::default(); REGIONS];
         let stopped = scan(pagemap, start..end, &mut regions)?;
         for region in regions.iter().take_while(|region| region.end > region.start) {
             let run = page(region.start)?..page(region.end)?;
-            if region.categories & ZERO != 0 && was_zero(&run) {
-                continue;
-            }
-            match written.last_mut() {
-                Some(last) if last.end == run.start => last.end = run.end,
-                _ => written.push(run),
+            if region.categories & ZERO == 0 || !was_zero(&run) {
+                push(&mut written, run);
             }
         }
         if stopped <= start {
