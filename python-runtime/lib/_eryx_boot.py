@@ -157,17 +157,15 @@ def gather():
     _copy_chance()
     left = [function for name in BUSY for function in _functions_of(sys.modules[name])]
     # What every run changes, what saving and restoring change, and what does not change.
-    for what in (
+    for do in (
         lambda: _try(_eryx_run, "x=1"),
         _save_and_restore,
         lambda: _try(_eryx_run, VARIABLES, _save_and_restore),
-        None,
     ):
-        changed = _changed(left, what) if what else set(left)
-        for function in left:
-            if function in changed:
-                function.__code__ = _copy_of(function.__code__)
+        changed = _changed(left, do)
+        _copy_code(changed)
         left = [function for function in left if function not in changed]
+    _copy_code(left)
     main = sys.modules["__main__"].__dict__
     contents = dict(main)
     main.clear()
@@ -191,11 +189,11 @@ def _changed(functions, do):
     """Those whose byte code has changed since."""
     before = [_counts(function.__code__) for function in functions]
     do()
-    return {
+    return [
         function
         for function, counts in zip(functions, before, strict=True)
         if _counts(function.__code__) != counts
-    }
+    ]
 
 
 def _counts(code):
@@ -204,6 +202,11 @@ def _counts(code):
 
     inner = [_counts(const) for const in code.co_consts if isinstance(const, types.CodeType)]
     return code._co_code_adaptive, inner
+
+
+def _copy_code(functions):
+    for function in functions:
+        function.__code__ = _copy_of(function.__code__)
 
 
 def _copy_of(code):
