@@ -116,6 +116,7 @@ async fn busy_loops_are_asked_to_end_like_others() {
     for (setup, code, place) in [
         (busy, "await busy()", "busy"),
         (busy, "asyncio.run(busy())", "busy"),
+        (busy, "asyncio.run(busy(), debug=True)", "busy"),
         (busy, "task = asyncio.create_task(busy())\nawait asyncio.sleep(60)", "sleep"),
         (busy, "await asyncio.gather(*(busy() for _ in range(100)))", "busy"),
         (spin, "await asyncio.create_task(spin())", "spin"),

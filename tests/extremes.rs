@@ -204,20 +204,26 @@ import _eryx
 for number in 0, 1, 2**31, 2**32 - 1:
     _eryx.cancel(number)
     print(_eryx.take_call(number)[0] > 1, _eryx.start_call(number, (), {})[0] > 1)
+for arguments in (0,), (0, None), (0, {}, 1), (-1, {}), (2**64, {}):
+    try:
+        print(_eryx.wait(*arguments))
+    except (OverflowError, TypeError):
+        pass
 for number in -1, 2**32, 2**64, 'a', None:
     for call in _eryx.cancel, _eryx.take_call, lambda n: _eryx.start_call(n, (), ()):
         try:
             print(call(number))
         except (OverflowError, TypeError, ValueError):
             pass
-print(_eryx.wait(0))
+print(_eryx.wait(0, {}))
 ";
     let printed = stdout(code).await;
     let lines: Vec<_> = printed.lines().collect();
     assert_eq!(lines[..4], ["True True"; 4]);
     let limits = ResourceLimits::default().with_timeout(Duration::from_millis(300));
     for time in ["2**63", "2**64 - 1"] {
-        let ended = with(limits.clone()).execute(format!("import _eryx\n_eryx.wait({time})")).await;
+        let ended =
+            with(limits.clone()).execute(format!("import _eryx\n_eryx.wait({time}, {{}})")).await;
         crate::support::timed_out(ended, Duration::from_millis(300));
     }
 }

@@ -54,7 +54,10 @@ async fn the_librarys_own_state_is_no_way_to_another_end() {
         "import _eryx_run\n_eryx_run._ended = lambda *a: ('raised', ([], ''))\n1/0",
         "import _eryx_result\n_eryx_result.describe = lambda *a: ('x', 3, [])\n5",
         "import _eryx_report\n_eryx_report.describe = None\n1/0",
-        "import _eryx\n_eryx.cancel(0)\n_eryx.wait(0)\n_eryx.open_reserve()\n1/0",
+        "import _eryx\n_eryx.cancel(0)\n_eryx.wait(0, {})\n_eryx.open_reserve()\n1/0",
+        "import _eryx, weakref\nfor call in (lambda: _eryx.use_loop(int, str, print),\n             \
+         lambda: _eryx.use_task_set(weakref.WeakSet())):\n    try: call()\n    \
+         except RuntimeError: pass\nimport asyncio\nawait asyncio.sleep(0)\nasyncio._wrong",
         "import _eryx_wait\n_eryx_wait.give_up_all()\nimport asyncio\nawait asyncio.sleep(0)",
     ] {
         is_pythons_own(code).await;

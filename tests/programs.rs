@@ -82,6 +82,7 @@ fn python_for(name: &str) -> Option<String> {
 
 programs! {
     csv_summary
+    event_loop
     job_queue
     log_analysis
     simulation

@@ -5,6 +5,7 @@ import asyncio.events
 import asyncio.selector_events
 import selectors
 import warnings
+from asyncio import format_helpers
 
 import _eryx
 import _eryx_jobs
@@ -98,8 +99,8 @@ class HostEventLoop(asyncio.selector_events.BaseSelectorEventLoop):
         self._check_closed()
         self._check_running()
         is_own = not asyncio.isfuture(future)
-        future = asyncio.ensure_future(future, loop=self)
         if is_own:
+            future = asyncio.ensure_future(future, loop=self)
             # Nobody else can see whether it has ended, or how.
             future._log_destroy_pending = False
         outer, self._main = self._main, future
@@ -135,7 +136,8 @@ class HostEventLoop(asyncio.selector_events.BaseSelectorEventLoop):
             return None
         _eryx.insist()
         self._patience = max(self._patience - 1, 1)
-        return stop if self._patience == 1 and _is_called_by_loop(frame) else None
+        # An exception in the loop itself would leave it without what it was about to do.
+        return stop if self._patience == 1 and _eryx.is_in_callback() else None
 
     def _go_on(self):
         self._patience = 0
@@ -198,30 +200,35 @@ class HostEventLoop(asyncio.selector_events.BaseSelectorEventLoop):
         raise NotImplementedError("the sandbox has no signals")
 
 
-_CALLER = asyncio.Handle._run.__code__
-
-
-def _is_called_by_loop(frame):
-    """Whether `frame` belongs to a task or a callback: an exception in the loop
-    itself would leave it without what it was about to do."""
-    while (outer := frame.f_back) is not None:
-        if outer.f_code is _CALLER:
-            return True
-        frame = outer
-    return False
-
-
+_ROUND = asyncio.BaseEventLoop._run_once.__code__
 _SCHEDULER = asyncio.BaseEventLoop.call_soon.__code__
 
 
 def _is_in_a_step(frame):
     """Whether `frame` is where a task, between two steps of its own, has the loop take
-    note of the next: an exception there would be lost, and the task with it."""
+    note of the next, as it does in debug mode: an exception there would be lost, and the
+    task with it."""
     while (outer := frame.f_back) is not None:
-        if outer.f_code is _CALLER:
+        if outer.f_code is _ROUND:
             return frame.f_code is _SCHEDULER
         frame = outer
     return False
+
+
+def _tell_of_failure(handle, exception):
+    """What `Handle._run` does with what its callback raises."""
+    loop = handle._loop
+    callback = format_helpers._format_callback_source(
+        handle._callback, handle._args, debug=loop.get_debug()
+    )
+    context = {
+        "message": f"Exception in callback {callback}",
+        "exception": exception,
+        "handle": handle,
+    }
+    if handle._source_traceback:
+        context["source_traceback"] = handle._source_traceback
+    loop.call_exception_handler(context)
 
 
 class HostEventLoopPolicy(asyncio.events.BaseDefaultEventLoopPolicy):
@@ -236,3 +243,5 @@ def install():
     # What `asyncio.Runner(loop_factory=asyncio.EventLoop)` means by it.
     asyncio.EventLoop = asyncio.SelectorEventLoop = HostEventLoop
     asyncio.DefaultEventLoopPolicy = HostEventLoopPolicy
+    _eryx.use_loop(HostEventLoop, asyncio.Handle, _tell_of_failure)
+    _eryx.use_task_set(asyncio.tasks._scheduled_tasks)

@@ -4,6 +4,7 @@ import _imp
 import asyncio
 import atexit
 import collections
+import contextvars
 import inspect
 import io
 import linecache
@@ -251,8 +252,10 @@ def _compiled_before(source, filename):
     return code
 
 
-# The loop of a session: its tasks go on whenever a program awaits.
+# The loop of a session: its tasks go on whenever a program awaits. All programs have one
+# context.
 _runner = None
+_context = None
 
 
 def has_tasks():
@@ -262,24 +265,31 @@ def has_tasks():
 
 def stop_tasks():
     """End the session's loop and what runs in it."""
-    global _runner
-    runner, _runner = _runner, None
+    global _runner, _context
+    runner, _runner, _context = _runner, None, None
     if runner is not None:
         runner.close()
 
 
 def _evaluate(code, namespace, lasting):
-    global _runner
     running = eval(code, namespace)
     if not code.co_flags & inspect.CO_COROUTINE:
         return
-    if not lasting:
-        with asyncio.Runner() as runner:
-            runner.run(running)
+    if lasting:
+        _await(running)
         return
+    with asyncio.Runner() as runner:
+        runner.run(running)
+
+
+def _await(coroutine):
+    """As `Runner.run`, without what that does each time for signals from outside."""
+    global _runner, _context
     if _runner is None:
-        _runner = asyncio.Runner()
-    _runner.run(running)
+        _runner, _context = asyncio.Runner(), contextvars.copy_context()
+    loop = _runner.get_loop()
+    task = loop.create_task(coroutine, context=_context)
+    loop.run_until_complete(task)
 
 
 # CPython's exit status if something could not be written at the end.

@@ -38,9 +38,9 @@ def register(operation, callback):
     _waiting[operation] = callback
 
 
-def settle(operation, future):
-    """Have `future` end, if it has not, when `operation` has finished."""
-    _futures[operation] = future
+# `settle(operation, future)`: have `future` end, if it has not, when `operation` has
+# finished.
+settle = _futures.__setitem__
 
 
 def forget(operation):
@@ -77,11 +77,7 @@ def poll(timeout):
         nanoseconds = 0
     else:
         return
-    for operation in _eryx.wait(nanoseconds):
-        future = _futures.pop(operation, None)
-        if future is not None:
-            future.done() or future.set_result(None)
-            continue
+    for operation in _eryx.wait(nanoseconds, _futures):
         callback = _waiting.pop(operation, None)
         if callback is not None:
             callback()

@@ -24,6 +24,9 @@ static bool insists;
 void eryx_breaker_watch(bool watch) {
     is_watching = watch;
     insists = false;
+    /* A program begins with a whole interval, not with what the last one left of it. */
+    eryx_breaker_clock = INTERVAL;
+    put_off = 0;
 }
 
 void eryx_breaker_insist(void) {

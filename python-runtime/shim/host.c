@@ -26,9 +26,13 @@ static PyObject *host_shorten_archive(PyObject *module, PyObject *argument) {
     Py_RETURN_NONE;
 }
 
-static PyObject *host_wait(PyObject *module, PyObject *argument) {
+static PyObject *host_wait(PyObject *module, PyObject *const *arguments, Py_ssize_t count) {
     (void)module;
-    unsigned long long nanoseconds = PyLong_AsUnsignedLongLong(argument);
+    if (count != 2 || !PyDict_Check(arguments[1])) {
+        PyErr_SetString(PyExc_TypeError, "wait() takes a number and a dict of futures");
+        return NULL;
+    }
+    unsigned long long nanoseconds = PyLong_AsUnsignedLongLong(arguments[0]);
     if (PyErr_Occurred()) {
         return NULL;
     }
@@ -36,7 +40,7 @@ static PyObject *host_wait(PyObject *module, PyObject *argument) {
         return PyErr_NoMemory();
     }
     /* The wait may have ended because the host wants the program to. */
-    return PyErr_CheckSignals() < 0 ? NULL : eryx_take_told();
+    return PyErr_CheckSignals() < 0 ? NULL : eryx_take_told(arguments[1]);
 }
 
 static PyObject *host_cancel(PyObject *module, PyObject *argument) {
@@ -123,8 +127,9 @@ static PyMethodDef methods[] = {
     {"shorten_archive", host_shorten_archive, METH_O, "How many bytes of it are left."},
     {"compile", (PyCFunction)(void (*)(void))eryx_compile, METH_FASTCALL,
      "Code that leaves its last expression's value in its namespace, as `<value>`."},
-    {"wait", host_wait, METH_O,
-     "Wait for operations to finish, that many nanoseconds at most; return their numbers."},
+    {"wait", (PyCFunction)(void (*)(void))host_wait, METH_FASTCALL,
+     "Wait for operations to finish, that many nanoseconds at most; end their futures, and "
+     "return the numbers of those that have none."},
     {"cancel", host_cancel, METH_O, "Give an operation up."},
     {"use_json", (PyCFunction)(void (*)(void))eryx_use_json, METH_FASTCALL,
      "The encoder and the scanner for what crosses in calls."},
@@ -135,6 +140,10 @@ static PyMethodDef methods[] = {
     {"random_state", eryx_random_state, METH_NOARGS, "What it has, as bytes."},
     {"set_random_state", eryx_set_random_state, METH_O, "Have it go on from there."},
     {"seed_random", eryx_seed_random, METH_O, "Have it start anew, from 32 bytes."},
+    {"use_loop", (PyCFunction)(void (*)(void))eryx_use_loop, METH_FASTCALL,
+     "The classes of the loop and of its handles, and what a failed callback is told to."},
+    {"use_task_set", eryx_use_task_set, METH_O, "The set that tasks enter and leave."},
+    {"is_in_callback", eryx_is_in_callback, METH_NOARGS, "Whether a loop is calling anyone."},
     {"apart", host_apart, METH_O, "Call a function as if no exception was handled."},
     {"use_meanwhile", eryx_use_meanwhile, METH_O,
      "What to call, with a number of seconds or None, where C code would wait."},

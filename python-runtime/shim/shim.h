@@ -28,9 +28,17 @@ PyObject *eryx_random_state(PyObject *module, PyObject *unused);
 PyObject *eryx_set_random_state(PyObject *module, PyObject *state);
 PyObject *eryx_seed_random(PyObject *module, PyObject *entropy);
 
-/* sleep.c: waits in the host; what has finished is kept until it is taken. */
+/* loop.c: what asyncio's loop does for each callback, for that module. */
+PyObject *eryx_use_loop(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+PyObject *eryx_is_in_callback(PyObject *module, PyObject *unused);
+
+/* task_set.c: the set of asyncio's tasks, for that module. */
+PyObject *eryx_use_task_set(PyObject *module, PyObject *set);
+
+/* sleep.c: waits in the host; what has finished is kept until it is taken: the futures of
+   a dict end, the numbers of others are answered. */
 bool eryx_wait(uint64_t nanoseconds);
-PyObject *eryx_take_told(void);
+PyObject *eryx_take_told(PyObject *futures);
 
 /* Nanoseconds until then; INT64_MAX for what does not fit. */
 int64_t eryx_left(clockid_t clock, const struct timespec *end);

@@ -50,22 +50,38 @@ void eryx_forget_told(void) {
     told_count = 0;
 }
 
-PyObject *eryx_take_told(void) {
-    PyObject *numbers = PyTuple_New((Py_ssize_t)told_count);
-    for (size_t i = 0; numbers != NULL && i < told_count; i++) {
-        PyObject *number = eryx_number(told[i]);
-        if (number == NULL) {
-            Py_CLEAR(numbers);
-        } else {
-            PyTuple_SET_ITEM(numbers, (Py_ssize_t)i, number);
-        }
+/* Has a future end, if it has not. */
+static bool settle(PyObject *future) {
+    static PyObject *done_name, *set_result_name;
+    if (done_name == NULL) {
+        done_name = PyUnicode_InternFromString("done");
+        set_result_name = PyUnicode_InternFromString("set_result");
     }
-    if (numbers != NULL) {
+    PyObject *done = PyObject_CallMethodNoArgs(future, done_name);
+    if (done == Py_False) {
+        done = PyObject_CallMethodOneArg(future, set_result_name, Py_None);
+    }
+    Py_XDECREF(done);
+    return done != NULL;
+}
+
+PyObject *eryx_take_told(PyObject *futures) {
+    PyObject *others = PyList_New(0);
+    for (size_t i = 0; others != NULL && i < told_count; i++) {
+        PyObject *number = eryx_number(told[i]), *future = NULL;
+        int found = number ? PyDict_Pop(futures, number, &future) : -1;
+        if (found < 0 || (found ? !settle(future) : PyList_Append(others, number) < 0)) {
+            Py_CLEAR(others);
+        }
+        Py_XDECREF(future);
+        Py_XDECREF(number);
+    }
+    if (others != NULL) {
         free(told);
         told = NULL;
         told_count = 0;
     }
-    return numbers;
+    return others;
 }
 
 static int64_t now(clockid_t clock) {

@@ -8,13 +8,25 @@ import types
 LIBRARY = pathlib.Path(__file__).parent.parent / "lib"
 
 
+def _wait(host, time, futures):
+    host.waited.append(time)
+    others = []
+    for number in host.finished.pop(0):
+        future = futures.pop(number, None)
+        if future is None:
+            others.append(number)
+        elif not future.done():
+            future.set_result(None)
+    return others
+
+
 def install():
     """Make the guest library importable; returns the stand-in."""
     if "_eryx" not in sys.modules:
         host = types.ModuleType("_eryx")
         host.waited = []
         host.finished = []
-        host.wait = lambda time: host.waited.append(time) or tuple(host.finished.pop(0))
+        host.wait = lambda time, futures: _wait(host, time, futures)
         host.cancelled = []
         host.cancel = host.cancelled.append
         host.apart = lambda function: function()

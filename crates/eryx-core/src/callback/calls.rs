@@ -174,7 +174,9 @@ impl Calls {
                 return self.ended(pending, (refused, Duration::ZERO)).map(Progress::Done);
             }
         };
-        if !self.in_order && !is_alone() {
+        // A runtime of one thread would tell itself of the time at which each call of many
+        // is to go on, by a system call, if it had not looked at the first one's.
+        if !self.in_order && (self.pending.is_empty() || !is_alone()) {
             tokio::task::yield_now().await;
             if let Some(ended) = pending.poll() {
                 operations.cancel(operation);
