@@ -181,6 +181,39 @@ async fn calls_go_on_side_by_side() {
     assert!(output.duration < Duration::from_secs(10), "{:?}", output.duration);
 }
 
+/// What ends the futures of several answers at once calls the program's own loop.
+#[tokio::test]
+async fn a_loop_that_waits_or_fails_between_answers_loses_none() {
+    let code = r#"
+import asyncio, time
+class Loop(asyncio.SelectorEventLoop):
+    failures = 0
+    def call_soon(self, callback, *args, context=None):
+        time.sleep(0.002)
+        if self.failures and "wakeup" in repr(callback):
+            self.failures -= 1
+            super().call_soon(callback, *args, context=context)
+            raise ArithmeticError
+        return super().call_soon(callback, *args, context=context)
+async def all():
+    return len(await asyncio.gather(*[slow() for _ in range(20)]))
+with asyncio.Runner(loop_factory=Loop) as runner:
+    print(runner.run(all()))
+    loop = runner.get_loop()
+    loop.failures = 3
+    task = loop.create_task(all())
+    while not task.done():
+        try:
+            loop.run_until_complete(task)
+        except ArithmeticError:
+            print("failed")
+    print(task.result())
+"#;
+    let sandbox = Sandbox::embedded().callback(slow(Duration::from_millis(5))).build().unwrap();
+    let printed = stdout_of(&sandbox, code).await;
+    assert_eq!(printed, "20\nfailed\nfailed\nfailed\n20\n");
+}
+
 #[tokio::test]
 async fn giving_a_call_up_drops_it() {
     struct Guarded(Arc<AtomicUsize>);

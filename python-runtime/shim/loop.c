@@ -49,12 +49,13 @@ static bool is_usual(PyObject *loop) {
     return is(loop, closed_name, Py_False) && is(loop, debug_name, Py_False);
 }
 
-/* How many arguments have names; -1 if one has another than these two. */
+/* How many arguments have names; -1 if one has another than this or the other. */
 static Py_ssize_t count_named(PyObject *names, const char *one, const char *other) {
     Py_ssize_t count = names ? PyTuple_GET_SIZE(names) : 0;
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *name = PyTuple_GET_ITEM(names, i);
-        if (!PyUnicode_EqualToUTF8(name, one) && !PyUnicode_EqualToUTF8(name, other)) {
+        if (!PyUnicode_EqualToUTF8(name, one)
+            && (other == NULL || !PyUnicode_EqualToUTF8(name, other))) {
             return -1;
         }
     }
@@ -98,7 +99,7 @@ static PyObject *new_handle(PyObject *loop, PyObject *const *call, Py_ssize_t co
 
 static PyObject *call_soon(PyObject *loop, PyObject *const *arguments, Py_ssize_t count,
                            PyObject *names) {
-    Py_ssize_t named = count_named(names, "context", "context");
+    Py_ssize_t named = count_named(names, "context", NULL);
     bool usual = count > 0 && named >= 0 && is_usual(loop);
     PyObject *ready = usual ? attribute(loop, ready_name) : NULL;
     if (ready == NULL) {
@@ -166,8 +167,13 @@ static PyObject *fail(PyObject *handle) {
         return NULL;
     }
     PyObject *error = PyErr_GetRaisedException();
+    PyObject *before = PyErr_GetHandledException();
+    /* As in the `except` of `_run`: `sys.exception()` of who is told. */
+    PyErr_SetHandledException(error);
     PyObject *arguments[] = {handle, error};
     PyObject *answer = PyObject_Vectorcall(tell_of_failure, arguments, 2, NULL);
+    PyErr_SetHandledException(before);
+    Py_XDECREF(before);
     Py_DECREF(error);
     return answer;
 }

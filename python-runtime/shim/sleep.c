@@ -13,9 +13,10 @@
 /* A wait while the program is to be asked once more to end. */
 #define SHORT 10000000ULL
 
-/* Operations that finished while nobody asked for them. */
+/* Operations that finished while nobody asked for them, and the first of them that nobody
+   was answered. */
 static uint32_t *told;
-static size_t told_count;
+static size_t told_count, told_first;
 
 /* Waits; what has finished is kept until `eryx_take_told`. False: no memory. */
 static bool wait_and_keep(uint64_t nanoseconds) {
@@ -43,11 +44,11 @@ static bool wait_and_keep(uint64_t nanoseconds) {
 
 bool eryx_wait(uint64_t nanoseconds) {
     /* What is there already need not be waited for. */
-    return wait_and_keep(told_count > 0 ? 0 : nanoseconds);
+    return wait_and_keep(told_first < told_count ? 0 : nanoseconds);
 }
 
 void eryx_forget_told(void) {
-    told_count = 0;
+    told_count = told_first = 0;
 }
 
 /* Has a future end, if it has not. */
@@ -65,22 +66,34 @@ static bool settle(PyObject *future) {
     return done != NULL;
 }
 
+/* Has its future end, or adds it to the others. What a future calls may wait itself. */
+static bool take(uint32_t operation, PyObject *futures, PyObject *others) {
+    PyObject *number = eryx_number(operation), *future = NULL;
+    int found = number ? PyDict_Pop(futures, number, &future) : -1;
+    bool taken = found > 0    ? settle(future)
+                 : found == 0 ? PyList_Append(others, number) == 0
+                              : false;
+    Py_XDECREF(future);
+    Py_XDECREF(number);
+    return taken;
+}
+
 PyObject *eryx_take_told(PyObject *futures) {
     PyObject *others = PyList_New(0);
-    for (size_t i = 0; others != NULL && i < told_count; i++) {
-        PyObject *number = eryx_number(told[i]), *future = NULL;
-        int found = number ? PyDict_Pop(futures, number, &future) : -1;
-        if (found < 0 || (found ? !settle(future) : PyList_Append(others, number) < 0)) {
+    size_t first = told_first;
+    while (others != NULL && told_first < told_count) {
+        if (!take(told[told_first++], futures, others)) {
             Py_CLEAR(others);
         }
-        Py_XDECREF(future);
-        Py_XDECREF(number);
     }
-    if (others != NULL) {
-        free(told);
-        told = NULL;
-        told_count = 0;
+    if (others == NULL) {
+        /* The others are still to be answered. */
+        told_first = first < told_count ? first : told_count;
+        return NULL;
     }
+    free(told);
+    told = NULL;
+    told_count = told_first = 0;
     return others;
 }
 

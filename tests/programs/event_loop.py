@@ -4,6 +4,8 @@ import asyncio
 import contextvars
 import gc
 import logging
+import sys
+import traceback
 
 # Of what cannot be told to the loop's own handler.
 logging.getLogger("asyncio").disabled = True
@@ -22,6 +24,7 @@ def told(loop, context):
     print(
         "told:", message, f"{type(error).__name__}: {error}".partition(" 0x")[0], sorted(context)
     )
+    print(sys.exception() is error, traceback.extract_tb(error.__traceback__)[-1].name)
 
 
 def refused(function, *args, **kwargs):
