@@ -283,7 +283,8 @@ mod tests {
             parts in proptest::collection::vec((0..4usize, 1..14usize), 0..12),
             size in 1..60usize,
         ) {
-            let all = secrets(&["aaaab", "aaaabaaaac", "s3cr3t-val"]);
+            // No placeholder can have one of them in it by chance.
+            let all = secrets(&["qqqqz", "qqqqzqqqqw", "s3cr3t-val"]);
             let text: String = parts.iter().map(|(which, length)| match all.get(*which) {
                 Some(secret) => secret.value.get(..*length).unwrap_or(&secret.value),
                 None => "a quick eryx",
