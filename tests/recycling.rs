@@ -2,8 +2,8 @@
 
 use crate::support::{repository, stdout};
 use eryx::{
-    Error, ExecutorBuilder, MinimalState, PythonExecutor, ResourceLimits, RuntimeSource, Sandbox,
-    Seed,
+    Error, ExecutorBuilder, Image, MinimalState, PythonEngine, PythonExecutor, ResourceLimits,
+    RuntimeSource, Sandbox, Seed,
 };
 use std::time::Duration;
 
@@ -52,24 +52,107 @@ const PROGRAMS: &[&str] = &[
     "import zlib, hashlib\nzlib.compress(b'a' * 10000), hashlib.sha256(b'a').hexdigest()",
 ];
 
+/// All of a fresh interpreter. Of a clock that is its own, each image notes the same time.
+async fn image(executor: &PythonExecutor) -> Image {
+    let mut fresh = executor.start_seeded(&ResourceLimits::default(), Seed(1)).await.unwrap();
+    fresh.capture(&<_>::default()).await.unwrap()
+}
+
+/// Those of all that wait; none is left.
+async fn images(executor: &PythonExecutor) -> Vec<Image> {
+    let mut images = Vec::new();
+    // Each of them is held, so that none comes back.
+    let mut held = Vec::new();
+    while executor.idle_instances() > 0 {
+        let mut fresh = executor.start_seeded(&ResourceLimits::default(), Seed(1)).await.unwrap();
+        images.push(fresh.capture(&<_>::default()).await.unwrap());
+        held.push(fresh);
+    }
+    images
+}
+
 #[tokio::test]
 async fn a_used_instance_is_byte_for_byte_as_new() {
     if !can_recycle() {
         return;
     }
-    let limits = ResourceLimits::default();
+    let new = image(&builder().build(MinimalState::new).unwrap()).await;
     for code in PROGRAMS {
-        let executor = builder().build(MinimalState::new).unwrap();
-        // Of a clock that is its own, each capture notes the same time.
-        let start = async || executor.start_seeded(&limits, Seed(1)).await.unwrap();
-        let new = start().await.capture(&<_>::default()).await.unwrap();
+        let executor = executor().await;
         run(&executor, code).await;
         assert_eq!(executor.idle_instances(), 1, "{code}");
-        let mut again = start().await;
-        assert_eq!(executor.idle_instances(), 0, "{code}");
-        let image = again.capture(&<_>::default()).await.unwrap();
-        assert!(image == new, "{code}: {:?} instead of {:?}", image.pages(), new.pages());
+        for image in images(&executor).await {
+            assert!(image == new, "{code}: {:?} instead of {:?}", image.pages(), new.pages());
+        }
     }
+}
+
+/// It has saved and restored since.
+#[tokio::test]
+async fn what_a_session_leaves_is_byte_for_byte_as_new() {
+    if !can_recycle() {
+        return;
+    }
+    let new = image(&builder().build(MinimalState::new).unwrap()).await;
+    for code in PROGRAMS {
+        let executor = executor().await;
+        let mut session = executor.start(&ResourceLimits::default()).await.unwrap();
+        let ended = session.execute(code, &<_>::default()).await;
+        assert!(matches!(&ended, Ok(_) | Err(Error::Execution(_))), "{code}: {ended:?}");
+        drop(session);
+        // Its own, and the one that was looked at.
+        assert_eq!(executor.idle_instances(), 2, "{code}");
+        for image in images(&executor).await {
+            assert!(image == new, "{code}: {:?} instead of {:?}", image.pages(), new.pages());
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_made_ahead_is_as_new_and_waits_for_programs_and_for_sessions() {
+    if !can_recycle() {
+        return;
+    }
+    let new = image(&builder().build(MinimalState::new).unwrap()).await;
+    let executor = builder().build(MinimalState::new).unwrap();
+    for _ in 0..2 {
+        executor.warm_up(2).await.unwrap();
+        assert_eq!(executor.idle_instances(), 4);
+    }
+    let session = executor.start(&ResourceLimits::default()).await.unwrap();
+    for _ in 0..3 {
+        run(&executor, "x = 1").await;
+        assert_eq!(executor.idle_instances(), 3);
+    }
+    drop(session);
+    let images = images(&executor).await;
+    assert!(images.len() == 4 && images.iter().all(|image| *image == new));
+}
+
+#[tokio::test]
+async fn no_more_are_made_ahead_than_may_wait_or_have_a_place() {
+    for most in 0..3 {
+        let executor = builder().with_idle_instances(most).build(MinimalState::new).unwrap();
+        executor.warm_up(5).await.unwrap();
+        assert_eq!(executor.idle_instances(), most);
+        let mut session = executor.start(&ResourceLimits::default()).await.unwrap();
+        session.execute("x = 1", &<_>::default()).await.unwrap();
+        run(&executor, "x = 1").await;
+        drop(session);
+        assert!(executor.idle_instances() <= most);
+    }
+    let engine = PythonEngine::with_instances(2).unwrap();
+    let executor = builder().engine(engine).build(MinimalState::new).unwrap();
+    let refused = executor.warm_up(5).await;
+    assert!(matches!(refused, Err(Error::Full { limit: 2 })), "{refused:?}");
+    assert_eq!(executor.idle_instances(), 2);
+    // All places are those of instances that wait for sessions.
+    run(&executor, "x = 1").await;
+    let limits = ResourceLimits::default();
+    let both = [executor.start(&limits).await.unwrap(), executor.start(&limits).await.unwrap()];
+    assert!(matches!(executor.execute("x = 1").run().await, Err(Error::Full { limit: 2 })));
+    drop(both);
+    run(&executor, "x = 1").await;
 }
 
 #[tokio::test]
@@ -119,13 +202,15 @@ async fn a_session_leaves_nothing_behind() {
         session.execute(code, &<_>::default()).await.unwrap();
     }
     drop(session);
-    assert_eq!(executor.idle_instances(), 1);
-    let looked = executor
-        .execute("import sys\nprint('secret' in globals(), hasattr(sys, 'secret'))")
-        .run()
-        .await
-        .unwrap();
-    assert_eq!(looked.stdout, "False False\n");
+    let mut others = Vec::new();
+    while executor.idle_instances() > 0 {
+        let mut next = executor.start(&limits).await.unwrap();
+        let look = "import sys\nprint('secret' in globals(), hasattr(sys, 'secret'))";
+        assert_eq!(next.execute(look, &<_>::default()).await.unwrap().stdout, "False False\n");
+        others.push(next);
+    }
+    // Its own, and the one that was looked at.
+    assert_eq!(others.len(), 2);
 }
 
 #[tokio::test]

@@ -49,15 +49,20 @@ static bool is_usual(PyObject *loop) {
     return is(loop, closed_name, Py_False) && is(loop, debug_name, Py_False);
 }
 
-/* How many arguments have names; -1 if one has another than this or the other. */
+/* How many arguments have names; -1 if one has another than this or the other, or the same
+   as one before: keys of a class of its own may say that they differ. */
 static Py_ssize_t count_named(PyObject *names, const char *one, const char *other) {
     Py_ssize_t count = names ? PyTuple_GET_SIZE(names) : 0;
+    bool has_one = false, has_other = false;
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *name = PyTuple_GET_ITEM(names, i);
-        if (!PyUnicode_EqualToUTF8(name, one)
-            && (other == NULL || !PyUnicode_EqualToUTF8(name, other))) {
+        bool *has = PyUnicode_EqualToUTF8(name, one)              ? &has_one
+                    : other && PyUnicode_EqualToUTF8(name, other) ? &has_other
+                                                                  : NULL;
+        if (has == NULL || *has) {
             return -1;
         }
+        *has = true;
     }
     return count;
 }

@@ -33,19 +33,19 @@ static PyMethodDef methods[] = {
 };
 
 /* Has the set use one of the two; the answer is what it used before. */
-static PyObject *replace(PyObject *set, PyMethodDef *method, PyObject **own) {
+static PyObject *replace(PyObject *set, PyMethodDef *method) {
     PyObject *usual = PyObject_GetAttrString(set, method->ml_name);
-    *own = usual ? PyCFunction_New(method, NULL) : NULL;
-    if (*own == NULL || PyObject_SetAttrString(set, method->ml_name, *own) < 0) {
+    PyObject *own = usual ? PyCFunction_New(method, NULL) : NULL;
+    if (own == NULL || PyObject_SetAttrString(set, method->ml_name, own) < 0) {
         Py_CLEAR(usual);
     }
+    Py_XDECREF(own);
     return usual;
 }
 
 /* `use_task_set(set)`; once. */
 PyObject *eryx_use_task_set(PyObject *module, PyObject *set) {
     (void)module;
-    static PyObject *add_task;
     if (references != NULL) {
         PyErr_SetString(PyExc_RuntimeError, "the set of tasks is known");
         return NULL;
@@ -60,7 +60,8 @@ PyObject *eryx_use_task_set(PyObject *module, PyObject *set) {
         PyErr_SetString(PyExc_TypeError, "use_task_set() takes a WeakSet");
         return NULL;
     }
-    usual_add = replace(set, &methods[0], &add_task);
-    usual_remove = usual_add ? replace(set, &methods[1], &remove_task) : NULL;
-    return usual_remove ? Py_NewRef(Py_None) : NULL;
+    usual_add = replace(set, &methods[0]);
+    usual_remove = usual_add ? replace(set, &methods[1]) : NULL;
+    remove_task = usual_remove ? PyObject_GetAttrString(set, methods[1].ml_name) : NULL;
+    return remove_task ? Py_NewRef(Py_None) : NULL;
 }

@@ -38,6 +38,17 @@ def fail(error):
     raise error
 
 
+class Key(str):
+    """Of its own: names that are the same do not say so."""
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+
+def repeated(name, count):
+    return {Key(name): None for _ in range(count)}
+
+
 def rounds(loop, count=1):
     for _ in range(count):
         loop.call_soon(loop.stop)
@@ -60,6 +71,8 @@ def callbacks(loop):
     refused(loop.call_soon)
     refused(loop.call_soon, say, wrong=1)
     refused(loop.call_soon, say, context=None, wrong=1)
+    for count in (2, 3, 100):
+        refused(loop.call_soon, say, **repeated("context", count))
 
 
 def contexts(loop):
@@ -118,7 +131,8 @@ def tasks(loop):
     print(loop.run_until_complete(asyncio.gather(one, named, looking)))
     refused(loop.create_task)
     refused(loop.create_task, 1)
-    for wrong in ({"wrong": 1}, {"name": "a", "eager": True}):
+    wrongs = [{"wrong": 1}, {"name": "a", "eager": True}]
+    for wrong in wrongs + [repeated("name", count) for count in (2, 3, 100)]:
         coroutine = answer(3)
         refused(loop.create_task, coroutine, **wrong)
         coroutine.close()

@@ -25,8 +25,8 @@ pub(crate) struct Body<T: RuntimeView> {
     /// How many handles they have left open in all, of files for instance. Wasmtime
     /// counts them until the instance ends.
     left_open: usize,
-    /// Whether what sessions need is mapped.
-    pub(crate) is_fetched: bool,
+    /// Whether it has done what sessions do.
+    pub(crate) is_rehearsed: bool,
 }
 
 /// So many interpreters live in an instance at most.
@@ -78,7 +78,7 @@ impl<T: RuntimeView> Body<T> {
             places,
             uses: 0,
             left_open: 0,
-            is_fetched: false,
+            is_rehearsed: false,
         };
         let list = body.memory().await.map_err(|error| linked.engine.refusal(error))?;
         image::exact(list.as_le_slice(&body.store));

@@ -1,10 +1,9 @@
 use crate::artifact::{CachePlace, CompileEvent};
-use crate::body::Body;
 use crate::compiled::{CompiledFault, Content};
 use crate::engine::PythonEngine;
 use crate::enter;
 use crate::idle::Idle;
-use crate::image::{self, Base};
+use crate::image::Base;
 use crate::interpreter::Interpreter;
 use crate::linked::{Extend, Linked};
 use crate::run::{ExecuteBuilder, RunOptions};
@@ -23,21 +22,21 @@ use wasmtime::component::{InstancePre, Linker};
 /// some ten seconds of compiling when it is not. Everything that all runs share
 /// is made here, once.
 pub struct PythonExecutor<T: RuntimeView = MinimalState> {
-    inner: Arc<Inner<T>>,
-    new_state: NewState<T>,
+    pub(crate) inner: Arc<Inner<T>>,
+    pub(crate) new_state: NewState<T>,
 }
 
 type NewState<T> = Arc<dyn Fn(RuntimeCtx) -> T + Send + Sync>;
 
-struct Inner<T: RuntimeView> {
+pub(crate) struct Inner<T: RuntimeView> {
     plain: Linked<T>,
     /// For runs whose fuel is counted; compiled when the first of them comes.
     metered: OnceLock<Linked<T>>,
     /// What images are told as differences from; made for the first of them.
-    base: OnceLock<Base>,
-    idle: Idle<T>,
+    pub(crate) base: OnceLock<Base>,
+    pub(crate) idle: Idle<T>,
     /// The data of those.
-    idle_state: NewState<T>,
+    pub(crate) idle_state: NewState<T>,
     compiling: Arc<tokio::sync::Mutex<()>>,
     source: RuntimeSource,
     cache: CachePlace,
@@ -133,12 +132,6 @@ impl<T: RuntimeView> PythonExecutor<T> {
         &[source::SITE_PACKAGES]
     }
 
-    /// How many instances wait, fresh again, for who needs the next: see
-    /// [`ExecutorBuilder::with_idle_instances`].
-    pub fn idle_instances(&self) -> usize {
-        self.inner.idle.len()
-    }
-
     /// The component, linked as far as can be without a store.
     pub fn instance_pre(&self) -> &InstancePre<T> {
         &self.inner.plain.pre
@@ -178,42 +171,6 @@ impl<T: RuntimeView> PythonExecutor<T> {
         self.inner.metered.get().ok_or_else(|| {
             Error::WasmEngine(wasmtime::Error::msg("the engine that counts fuel is missing"))
         })
-    }
-
-    /// The memory of a fresh interpreter.
-    pub(crate) async fn base(&self) -> Result<&Base, Error> {
-        if let Some(base) = self.inner.base.get() {
-            return Ok(base);
-        }
-        let base = Base::of(self).await?;
-        Ok(self.inner.base.get_or_init(|| base))
-    }
-
-    /// An instance that is as good as new, if there is one.
-    pub(crate) fn idle_body(&self, limits: &ResourceLimits, seed: Option<Seed>) -> Option<Body<T>> {
-        let base = self.inner.base.get()?;
-        // With too little memory to start in, who starts one says so.
-        if limits.fuel.is_some() || u64::try_from(base.size()).ok()? > limits.memory_bytes {
-            return None;
-        }
-        let mut body = self.inner.idle.take()?;
-        body.assign(self.new_state(RuntimeCtx::new(limits, seed)));
-        Some(body)
-    }
-
-    /// Makes an instance that nobody needs any more fresh, or drops it. Its interpreter
-    /// may have lasted longer than one run.
-    pub(crate) async fn recycle(&self, mut body: Body<T>, lasted: bool) {
-        if !body.wear() || !self.inner.idle.wants() {
-            return;
-        }
-        // What its user left there goes at once.
-        let limits = ResourceLimits::default();
-        body.assign((self.inner.idle_state)(RuntimeCtx::new(&limits, None)));
-        let Ok(base) = self.base().await else { return };
-        if image::recycle(&mut body, base, lasted).await {
-            self.inner.idle.put(body);
-        }
     }
 
     pub(crate) fn extensions(&self) -> &[String] {

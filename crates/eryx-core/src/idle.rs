@@ -18,9 +18,14 @@ impl<T: RuntimeView> Idle<T> {
         Self { bodies: Mutex::default(), most, offered: AtomicBool::new(false) }
     }
 
-    /// Whether it is worth the work to make one fresh.
-    pub(crate) fn wants(&self) -> bool {
-        self.most > 0 && self.offered.swap(true, Ordering::Relaxed) && self.len() < self.most
+    /// Whether it is worth the work to make one fresh, which is less once one was looked at.
+    pub(crate) fn wants(&self, is_looked_at: bool) -> bool {
+        let is_second = self.offered.swap(true, Ordering::Relaxed);
+        (is_second || is_looked_at) && !self.is_full()
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.len() >= self.most
     }
 
     pub(crate) fn put(&self, body: Body<T>) {
@@ -30,9 +35,27 @@ impl<T: RuntimeView> Idle<T> {
         }
     }
 
-    /// The one that was used last: most of it is still in the processor's caches.
-    pub(crate) fn take(&self) -> Option<Body<T>> {
+    /// The one that was used last, as most of it is still in the processor's caches. Who
+    /// runs one program leaves those that have done what sessions do, in which more has to
+    /// be made fresh again, as long as there is room for its own.
+    pub(crate) fn take(&self, lasting: bool) -> Option<Body<T>> {
+        let mut bodies = self.bodies.lock().unwrap_or_else(PoisonError::into_inner);
+        match bodies.iter().rposition(|body| body.is_rehearsed == lasting) {
+            Some(index) => Some(bodies.remove(index)),
+            None if lasting || bodies.len() >= self.most => bodies.pop(),
+            None => None,
+        }
+    }
+
+    /// One of either kind.
+    pub(crate) fn take_any(&self) -> Option<Body<T>> {
         self.bodies.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    /// How many wait for interpreters that last, or for one program.
+    pub(crate) fn count(&self, lasting: bool) -> usize {
+        let bodies = self.bodies.lock().unwrap_or_else(PoisonError::into_inner);
+        bodies.iter().filter(|body| body.is_rehearsed == lasting).count()
     }
 
     pub(crate) fn len(&self) -> usize {

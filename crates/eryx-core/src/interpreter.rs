@@ -95,10 +95,10 @@ impl<T: RuntimeView> Interpreter<T> {
     ) -> Result<Self, Error> {
         limits.check()?;
         let metered = limits.fuel.is_some();
-        let body = match executor.idle_body(limits, seed) {
-            Some(body) => body,
-            None if metered => Body::new(executor, executor.metered().await?, limits, seed).await?,
-            None => Body::new(executor, executor.plain(), limits, seed).await?,
+        let body = if metered {
+            Body::new(executor, executor.metered().await?, limits, seed).await?
+        } else {
+            executor.body(limits, seed, lasting).await?
         };
         let (executor, state) = (executor.clone(), State::Ready);
         Ok(Self {

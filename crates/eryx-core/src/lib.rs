@@ -44,6 +44,7 @@ pub mod fuzzing;
 mod host;
 mod idle;
 mod image;
+mod instances;
 mod interpreter;
 mod judge;
 mod lasting;

@@ -62,6 +62,15 @@ impl Sandbox {
         Session::start(self).await
     }
 
+    /// Has instances for so many programs and as many sessions wait: as
+    /// [`PythonExecutor::warm_up`], where it is told what it costs and what it is worth.
+    ///
+    /// # Errors
+    /// As [`PythonExecutor::warm_up`].
+    pub async fn warm_up(&self, instances: usize) -> Result<(), Error> {
+        self.executor().warm_up(instances).await
+    }
+
     pub(crate) fn world(&self) -> &World {
         &self.world
     }

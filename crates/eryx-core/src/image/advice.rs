@@ -4,7 +4,6 @@
 
 use super::{PAGE, Piece, pagemap};
 use std::iter;
-use std::ops::Range;
 
 /// Less than this is not worth a call of the system's.
 const LEAST: usize = 16 * PAGE;
@@ -31,15 +30,11 @@ pub(super) fn prepare(memory: &[u8], pieces: &[Piece<'_>]) {
     }
 }
 
-/// Has the kernel map these pages of `memory`, to be read: a fault for each of them costs
-/// three times as much.
-pub(super) fn fetch(memory: &[u8], pages: &[Range<usize>]) {
-    for run in pages {
-        if let Some(place) = memory.get(run.start * PAGE..run.end * PAGE) {
-            // SAFETY: this advice changes no content.
-            unsafe { advise(place, Advice::PopulateRead) };
-        }
-    }
+/// Has the kernel map all of `memory`, to be read: a fault for each page costs three times
+/// as much.
+pub(super) fn fetch(memory: &[u8]) {
+    // SAFETY: this advice changes no content.
+    unsafe { advise(memory, Advice::PopulateRead) };
 }
 
 /// Has the kernel forget that these pages are there, other than those that were written
@@ -59,6 +54,16 @@ pub(super) fn forget(memory: &[u8]) {
     }
 }
 
+/// Has the kernel take all of `memory` back: what is mapped there, a file or zeros, is what
+/// is in it then.
+///
+/// # Safety
+/// Nobody may need what was written to it, or look at it meanwhile.
+pub(super) unsafe fn give_back(memory: *const [u8]) {
+    // SAFETY: the caller knows.
+    unsafe { advise(memory, Advice::DontNeed) };
+}
+
 /// By the names that `madvise` has for it.
 #[derive(Clone, Copy)]
 enum Advice {
@@ -71,8 +76,9 @@ enum Advice {
 /// # Safety
 /// After `DontNeed` what was written to these pages is lost.
 #[cfg(target_os = "linux")]
-unsafe fn advise(pages: &[u8], advice: Advice) {
+unsafe fn advise(pages: *const [u8], advice: Advice) {
     use rustix::mm;
+    use std::ffi::c_void;
 
     if pages.is_empty() {
         return;
@@ -83,14 +89,14 @@ unsafe fn advise(pages: &[u8], advice: Advice) {
         Advice::PopulateWrite => mm::Advice::LinuxPopulateWrite,
         Advice::DontNeed => mm::Advice::LinuxDontNeed,
     };
-    let address = pages.as_ptr().cast_mut().cast();
+    let address = pages.cast::<c_void>().cast_mut();
     // SAFETY: the caller knows what becomes of the content. What is not done costs time
     // only.
     let _ = unsafe { mm::madvise(address, pages.len(), advice) };
 }
 
 #[cfg(not(target_os = "linux"))]
-unsafe fn advise(_: &[u8], _: Advice) {}
+unsafe fn advise(_: *const [u8], _: Advice) {}
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {

@@ -3,59 +3,45 @@ use super::{PAGE, Piece, advice, pagemap};
 use crate::bindings::exports::eryx::runtime::image::Range as Place;
 use crate::body::Body;
 use crate::view::RuntimeView;
-use crate::{Error, PythonExecutor, ResourceLimits};
 use std::fmt;
 use std::ops::Range;
-use std::slice;
 
 /// The memory of a fresh interpreter.
 pub(crate) struct Base {
     memory: Vec<u8>,
     /// Runs of its pages that are all zero.
     zeros: Vec<Range<usize>>,
-    /// Runs of its pages that are touched when variables are saved and restored.
-    used: Vec<Range<usize>>,
     /// Pages that mean nothing between two calls.
     transit: Range<usize>,
     /// Pages of the WASI adapter, which belong to its instance.
     adapter: Range<usize>,
+    /// Whether the kernel tells which pages of a memory were written to.
+    is_told: bool,
 }
 
 impl Base {
-    /// Starts an interpreter to look at; some 30 ms.
-    pub(crate) async fn of<T: RuntimeView>(executor: &PythonExecutor<T>) -> Result<Self, Error> {
-        let limits = ResourceLimits::default();
-        let mut body = Body::new(executor, executor.plain(), &limits, None).await?;
-        Self::look_at(&mut body).await.map_err(Error::WasmEngine)
-    }
-
-    async fn look_at<T: RuntimeView>(body: &mut Body<T>) -> wasmtime::Result<Self> {
+    /// The memory of an interpreter that has just started.
+    pub(crate) async fn of<T: RuntimeView>(body: &mut Body<T>) -> wasmtime::Result<Self> {
         let list = body.memory().await?;
         let whole = list.as_le_slice(&body.store);
-        advice::fetch(whole, slice::from_ref(&(0..whole.len() / PAGE)));
+        advice::fetch(whole);
         let memory = whole.to_vec();
-        // Another instance will have its place, and nothing there that it has not touched.
+        // Nothing is to be there that the interpreter has not touched.
         advice::forget(whole);
-        save_and_restore(body).await?;
-        let list = body.memory().await?;
-        let whole = list.as_le_slice(&body.store);
-        let present = pagemap::present(whole);
-        advice::forget(whole);
-        // `None` beyond its end.
-        let is_zero = |page: usize| Some(memory.get(page * PAGE..(page + 1) * PAGE)? == [0; PAGE]);
-        let (all, present) = (0..memory.len() / PAGE, present.into_iter().flatten());
+        let is_told = pagemap::told(whole, |_| false).is_some();
+        let is_zero = |page: &usize| memory[page * PAGE..(page + 1) * PAGE] == [0; PAGE];
         Ok(Self {
-            zeros: runs(all.filter(|page| is_zero(*page) == Some(true))),
-            used: runs(present.filter(|page| is_zero(*page) == Some(false))),
+            zeros: runs((0..memory.len() / PAGE).filter(is_zero)),
             memory,
             transit: pages(body.places.transit)?,
             adapter: pages(body.places.adapter)?,
+            is_told,
         })
     }
 
-    /// Has the pages of another memory mapped that a session needs.
-    pub(crate) fn fetch(&self, memory: &[u8]) {
-        advice::fetch(memory, &self.used);
+    /// Whether another can be made like it.
+    pub(crate) fn can_recycle(&self) -> bool {
+        self.is_told
     }
 
     /// Its size in bytes.
@@ -102,15 +88,6 @@ impl Base {
     pub(crate) fn stays(&self, page: usize) -> bool {
         self.transit.contains(&page) || self.adapter.contains(&page)
     }
-}
-
-/// As a session does, without variables. If the guest refuses, nothing is lost.
-async fn save_and_restore<T: RuntimeView>(body: &mut Body<T>) -> wasmtime::Result<()> {
-    let state = body.sandbox.eryx_runtime_state();
-    if let Ok(saved) = state.call_save(&mut body.store, u64::MAX, false, false).await? {
-        let _ = state.call_restore(&mut body.store, &saved.bytes).await?;
-    }
-    Ok(())
 }
 
 /// Pages, in order, as runs.

@@ -22,7 +22,7 @@ pub(crate) use exact::exact;
 pub(crate) use fork::fork;
 pub(crate) use piece::Piece;
 pub(crate) use put::put;
-pub(crate) use recycle::recycle;
+pub(crate) use recycle::{recycle, rehearse};
 
 /// The unit that is compared and kept: a page of most machines.
 pub(crate) const PAGE: usize = 4096;

@@ -7,6 +7,7 @@
 
 mod callbacks;
 mod figure;
+mod first;
 mod fresh;
 mod memory;
 mod programs;
@@ -23,9 +24,11 @@ fn main() {
         std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     match &arguments[..] {
         [what] if what == memory::HERE => memory::measure_here(),
+        [what, instances] if what == first::HERE => first::measure_here(instances),
         [python, programs, eryx] => {
             let mut figures = Figures::new();
             fresh::measure(&mut figures, eryx);
+            first::measure(&mut figures);
             session::measure(&mut figures);
             callbacks::measure(&mut figures);
             programs::measure(&mut figures, python, programs);

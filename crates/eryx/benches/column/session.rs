@@ -5,7 +5,7 @@ use crate::runtime;
 use eryx::{InMemoryStorage, PoolOptions, Sandbox, SandboxPool, Session};
 use tokio::runtime::Runtime;
 
-const TEN_VARIABLES: &str = "
+pub(crate) const TEN_VARIABLES: &str = "
 v0 = 0; v1 = 1; v2 = 2; v3 = 3; v4 = 4
 v5 = 5; v6 = 6; v7 = 7; v8 = 8; v9 = 9
 ";
@@ -90,8 +90,7 @@ fn imports(figures: &mut Figures, house: &House) {
 }
 
 /// A restore is into a new session, whose opening counts; what is saved is saved again, or
-/// for the first time in its session. The first of ten variables is the first of all in
-/// this process.
+/// for the first time in its session.
 fn states(figures: &mut Figures, house: &House) {
     for (name, code, probe, shown) in [
         ("10vars", TEN_VARIABLES, "print(v9)", "9\n"),

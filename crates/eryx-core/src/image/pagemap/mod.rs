@@ -44,14 +44,7 @@ pub(super) fn told(
 
 /// The runs of those pages of `memory` that were read or written; none if the kernel
 /// does not tell.
-#[cfg(not(target_os = "linux"))]
-pub(super) fn present(_memory: &[u8]) -> Vec<Range<usize>> {
-    Vec::new()
-}
-
-/// The runs of those pages of `memory` that were read or written; none if the kernel
-/// does not tell.
-#[cfg(target_os = "linux")]
+#[cfg(all(test, target_os = "linux"))]
 pub(super) fn present(memory: &[u8]) -> Vec<Range<usize>> {
     pagemap_of(memory).and_then(|pagemap| read::present(pagemap, memory)).unwrap_or_default()
 }

@@ -21,6 +21,7 @@ pub(super) fn told(pagemap: &File, memory: &[u8]) -> Option<Vec<Range<usize>>> {
 }
 
 /// The runs of pages that are in memory.
+#[cfg(test)]
 pub(super) fn present(pagemap: &File, memory: &[u8]) -> Option<Vec<Range<usize>>> {
     runs(pagemap, memory, |entry| entry & PRESENT != 0)
 }
