@@ -18,6 +18,17 @@ async fn nobody_gets_what_another_had() {
 }
 
 #[tokio::test]
+async fn warming_up_changes_nothing() {
+    let session = sandbox().session().await.unwrap();
+    session.execute("x = 5").await.unwrap();
+    let look = "print(sorted(globals()), x)";
+    let before = session.execute(look).await.unwrap().stdout;
+    session.lock().unwrap().warm_up().await.unwrap();
+    assert_eq!(session.execute(look).await.unwrap().stdout, before);
+    assert_eq!(session.lock().unwrap().execution_count(), 3);
+}
+
+#[tokio::test]
 async fn chance_differs_between_them() {
     let pool = SandboxPool::new(sandbox(), PoolOptions::default().with_ready(3));
     pool.fill().await.unwrap();

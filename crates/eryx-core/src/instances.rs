@@ -71,7 +71,8 @@ impl<T: RuntimeView> PythonExecutor<T> {
         let mut body = self.new_idle_body().await?;
         let base = Base::of(&mut body).await.map_err(Error::WasmEngine)?;
         let base = self.inner.base.get_or_init(|| base);
-        if lasting && base.can_recycle() && image::rehearse(&mut body, base).await {
+        let is_wanted = lasting && base.can_recycle() && !self.inner.idle.is_full();
+        if is_wanted && image::rehearse(&mut body, base).await {
             self.inner.idle.put(body);
         }
         Ok(base)

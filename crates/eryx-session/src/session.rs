@@ -8,6 +8,10 @@ use std::fmt;
 use std::time::{Duration, Instant};
 use wasmtime::Store;
 
+/// The second finds what the first has left behind, as each real one will, and is compiled
+/// as programs with variables are.
+const WARM_UP: [&str; 2] = ["None", "if 0: x = 1"];
+
 /// An interpreter that lasts from run to run.
 ///
 /// A run that is stopped (a limit, a trap, a dropped future) leaves the session
@@ -71,7 +75,7 @@ impl<T: RuntimeView> SessionExecutor<T> {
         options
     }
 
-    /// Runs an empty program, which is not counted, so that the first real one
+    /// Runs two programs that do nothing and are not counted, so that the first real one
     /// finds everything in memory.
     ///
     /// # Errors
@@ -79,7 +83,10 @@ impl<T: RuntimeView> SessionExecutor<T> {
     pub async fn warm_up(&mut self) -> Result<(), Error> {
         let options = self.begin();
         self.meter(&options).await?;
-        self.interpreter.execute("None", &options).await.map(drop)
+        for program in WARM_UP {
+            self.interpreter.execute(program, &options).await?;
+        }
+        Ok(())
     }
 
     /// Prepares to run `code`. Nothing happens before

@@ -1,6 +1,6 @@
 //! The first session of a process: with nothing done ahead, and warmed up.
 
-use crate::figure::{Figure, Figures, milliseconds, timed};
+use crate::figure::{Figure, Figures, timed};
 use crate::runtime;
 use crate::session::TEN_VARIABLES;
 use eryx::Sandbox;
@@ -45,9 +45,10 @@ pub(crate) fn measure_here(instances: &str) {
         session
     });
     let (save, state) = timed(|| runtime.block_on(session.snapshot_state()).unwrap());
-    let restore = milliseconds(|| {
+    let (restore, _session) = timed(|| {
         let session = runtime.block_on(sandbox.session()).unwrap();
         runtime.block_on(session.restore_state(&state)).unwrap();
+        session
     });
     println!("{open} {save} {restore}");
 }
