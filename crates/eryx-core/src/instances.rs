@@ -22,7 +22,7 @@ impl<T: RuntimeView> PythonExecutor<T> {
     ///
     /// For a process that is started before its first request. There the first session's
     /// open and first run take a third of what they do otherwise, and the first save and
-    /// restore of its variables a quarter and less (`docs/FIGURES.md`). It takes some 30 ms,
+    /// restore of its variables a quarter and less (`docs/FIGURES.md`). It takes some 25 ms,
     /// most of them on a thread where tokio lets tasks block, and half a millisecond for
     /// each instance; without it the second run in a process does most of that at its end.
     ///

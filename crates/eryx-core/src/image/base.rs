@@ -25,14 +25,22 @@ impl Base {
         let list = body.memory().await?;
         let whole = list.as_le_slice(&body.store);
         advice::fetch(whole);
-        let memory = whole.to_vec();
+        // Of the copy, what is never written to takes no memory: half of it is zeros.
+        let mut memory = vec![0; whole.len()];
+        let mut zeros = Vec::new();
+        for (number, (copy, page)) in memory.chunks_mut(PAGE).zip(whole.chunks(PAGE)).enumerate() {
+            if page == [0; PAGE] {
+                push(&mut zeros, number..number + 1);
+            } else {
+                copy.copy_from_slice(page);
+            }
+        }
         // Nothing is to be there that the interpreter has not touched.
         advice::forget(whole);
         let is_told = pagemap::told(whole, |_| false).is_some();
-        let is_zero = |page: &usize| memory[page * PAGE..(page + 1) * PAGE] == [0; PAGE];
         Ok(Self {
-            zeros: runs((0..memory.len() / PAGE).filter(is_zero)),
             memory,
+            zeros,
             transit: pages(body.places.transit)?,
             adapter: pages(body.places.adapter)?,
             is_told,
@@ -88,13 +96,6 @@ impl Base {
     pub(crate) fn stays(&self, page: usize) -> bool {
         self.transit.contains(&page) || self.adapter.contains(&page)
     }
-}
-
-/// Pages, in order, as runs.
-fn runs(pages: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
-    let mut runs = Vec::new();
-    pages.for_each(|page| push(&mut runs, page..page + 1));
-    runs
 }
 
 fn pages(place: Place) -> wasmtime::Result<Range<usize>> {
