@@ -2,8 +2,8 @@
 
 use crate::support::{repository, stdout};
 use eryx::{
-    Error, ExecutorBuilder, Image, MinimalState, PythonEngine, PythonExecutor, ResourceLimits,
-    RuntimeSource, Sandbox, Seed,
+    Error, ExecutorBuilder, Image, Interpreter, MinimalState, PythonEngine, PythonExecutor,
+    ResourceLimits, RuntimeSource, Sandbox, Seed,
 };
 use std::time::Duration;
 
@@ -52,23 +52,30 @@ const PROGRAMS: &[&str] = &[
     "import zlib, hashlib\nzlib.compress(b'a' * 10000), hashlib.sha256(b'a').hexdigest()",
 ];
 
-/// All of a fresh interpreter. Of a clock that is its own, each image notes the same time.
-async fn image(executor: &PythonExecutor) -> Image {
+/// A fresh interpreter, and all of it. Of a clock that is its own, each image notes the
+/// same time.
+async fn fresh(executor: &PythonExecutor) -> (Interpreter<MinimalState>, Image) {
     let mut fresh = executor.start_seeded(&ResourceLimits::default(), Seed(1)).await.unwrap();
-    fresh.capture(&<_>::default()).await.unwrap()
+    let image = fresh.capture(&<_>::default()).await.unwrap();
+    (fresh, image)
 }
 
-/// Those of all that wait; none is left.
-async fn images(executor: &PythonExecutor) -> Vec<Image> {
-    let mut images = Vec::new();
+/// What a new instance has.
+async fn new_image() -> Image {
+    fresh(&builder().build(MinimalState::new).unwrap()).await.1
+}
+
+/// So many instances wait, and each of them is as a new one.
+async fn assert_as_new(executor: &PythonExecutor, count: usize, new: &Image, code: &str) {
+    assert_eq!(executor.idle_instances(), count, "{code}");
     // Each of them is held, so that none comes back.
     let mut held = Vec::new();
-    while executor.idle_instances() > 0 {
-        let mut fresh = executor.start_seeded(&ResourceLimits::default(), Seed(1)).await.unwrap();
-        images.push(fresh.capture(&<_>::default()).await.unwrap());
-        held.push(fresh);
+    for left in (0..count).rev() {
+        let (interpreter, image) = fresh(executor).await;
+        assert_eq!(executor.idle_instances(), left, "{code}");
+        assert!(image == *new, "{code}: {:?} instead of {:?}", image.pages(), new.pages());
+        held.push(interpreter);
     }
-    images
 }
 
 #[tokio::test]
@@ -76,14 +83,11 @@ async fn a_used_instance_is_byte_for_byte_as_new() {
     if !can_recycle() {
         return;
     }
-    let new = image(&builder().build(MinimalState::new).unwrap()).await;
+    let new = new_image().await;
     for code in PROGRAMS {
         let executor = executor().await;
         run(&executor, code).await;
-        assert_eq!(executor.idle_instances(), 1, "{code}");
-        for image in images(&executor).await {
-            assert!(image == new, "{code}: {:?} instead of {:?}", image.pages(), new.pages());
-        }
+        assert_as_new(&executor, 1, &new, code).await;
     }
 }
 
@@ -93,7 +97,7 @@ async fn what_a_session_leaves_is_byte_for_byte_as_new() {
     if !can_recycle() {
         return;
     }
-    let new = image(&builder().build(MinimalState::new).unwrap()).await;
+    let new = new_image().await;
     for code in PROGRAMS {
         let executor = executor().await;
         let mut session = executor.start(&ResourceLimits::default()).await.unwrap();
@@ -101,10 +105,7 @@ async fn what_a_session_leaves_is_byte_for_byte_as_new() {
         assert!(matches!(&ended, Ok(_) | Err(Error::Execution(_))), "{code}: {ended:?}");
         drop(session);
         // Its own, and the one that was looked at.
-        assert_eq!(executor.idle_instances(), 2, "{code}");
-        for image in images(&executor).await {
-            assert!(image == new, "{code}: {:?} instead of {:?}", image.pages(), new.pages());
-        }
+        assert_as_new(&executor, 2, &new, code).await;
     }
 }
 
@@ -113,7 +114,7 @@ async fn what_is_made_ahead_is_as_new_and_waits_for_programs_and_for_sessions() 
     if !can_recycle() {
         return;
     }
-    let new = image(&builder().build(MinimalState::new).unwrap()).await;
+    let new = new_image().await;
     let executor = builder().build(MinimalState::new).unwrap();
     for _ in 0..2 {
         executor.warm_up(2).await.unwrap();
@@ -125,8 +126,7 @@ async fn what_is_made_ahead_is_as_new_and_waits_for_programs_and_for_sessions() 
         assert_eq!(executor.idle_instances(), 3);
     }
     drop(session);
-    let images = images(&executor).await;
-    assert!(images.len() == 4 && images.iter().all(|image| *image == new));
+    assert_as_new(&executor, 4, &new, "x = 1").await;
 }
 
 #[tokio::test]

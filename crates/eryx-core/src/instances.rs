@@ -53,7 +53,7 @@ impl<T: RuntimeView> PythonExecutor<T> {
         for lasting in [true, false] {
             while self.inner.idle.count(lasting) < instances && !self.inner.idle.is_full() {
                 let mut body = self.new_idle_body().await?;
-                if lasting && !(base.can_recycle() && image::rehearse(&mut body, base).await) {
+                if lasting && !image::rehearse(&mut body, base).await {
                     break;
                 }
                 self.inner.idle.put(body);
@@ -71,7 +71,7 @@ impl<T: RuntimeView> PythonExecutor<T> {
         let mut body = self.new_idle_body().await?;
         let base = Base::of(&mut body).await.map_err(Error::WasmEngine)?;
         let base = self.inner.base.get_or_init(|| base);
-        let is_wanted = lasting && base.can_recycle() && !self.inner.idle.is_full();
+        let is_wanted = lasting && !self.inner.idle.is_full();
         if is_wanted && image::rehearse(&mut body, base).await {
             self.inner.idle.put(body);
         }
@@ -130,10 +130,8 @@ impl<T: RuntimeView> PythonExecutor<T> {
         let limits = ResourceLimits::default();
         body.assign((self.inner.idle_state)(RuntimeCtx::new(&limits, None)));
         let Ok(base) = self.base(lasted).await else { return };
-        if !base.can_recycle() || !image::recycle(&mut body, base).await {
-            return;
-        }
-        if !lasted || image::rehearse(&mut body, base).await {
+        let is_fresh = image::recycle(&mut body, base).await;
+        if is_fresh && (!lasted || image::rehearse(&mut body, base).await) {
             self.inner.idle.put(body);
         }
     }

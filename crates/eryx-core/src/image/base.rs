@@ -1,5 +1,5 @@
 use super::runs::push;
-use super::{PAGE, Piece, advice, pagemap};
+use super::{PAGE, Piece, advice};
 use crate::bindings::exports::eryx::runtime::image::Range as Place;
 use crate::body::Body;
 use crate::view::RuntimeView;
@@ -15,8 +15,6 @@ pub(crate) struct Base {
     transit: Range<usize>,
     /// Pages of the WASI adapter, which belong to its instance.
     adapter: Range<usize>,
-    /// Whether the kernel tells which pages of a memory were written to.
-    is_told: bool,
 }
 
 impl Base {
@@ -37,19 +35,12 @@ impl Base {
         }
         // Nothing is to be there that the interpreter has not touched.
         advice::forget(whole);
-        let is_told = pagemap::told(whole, |_| false).is_some();
         Ok(Self {
             memory,
             zeros,
             transit: pages(body.places.transit)?,
             adapter: pages(body.places.adapter)?,
-            is_told,
         })
-    }
-
-    /// Whether another can be made like it.
-    pub(crate) fn can_recycle(&self) -> bool {
-        self.is_told
     }
 
     /// Its size in bytes.
