@@ -60,9 +60,10 @@ async fn fresh(executor: &PythonExecutor) -> (Interpreter<MinimalState>, Image) 
     (fresh, image)
 }
 
-/// What a new instance has.
+/// What a new instance has, in which nothing was ever done.
 async fn new_image() -> Image {
-    fresh(&builder().build(MinimalState::new).unwrap()).await.1
+    let executor = builder().with_idle_instances(0).build(MinimalState::new).unwrap();
+    fresh(&executor).await.1
 }
 
 /// So many instances wait, and each of them is as a new one.
@@ -85,7 +86,9 @@ async fn a_used_instance_is_byte_for_byte_as_new() {
     }
     let new = new_image().await;
     for code in PROGRAMS {
-        let executor = executor().await;
+        // As no more may wait, none is made for the session that looks at it.
+        let executor = builder().with_idle_instances(1).build(MinimalState::new).unwrap();
+        run(&executor, "None").await;
         run(&executor, code).await;
         assert_as_new(&executor, 1, &new, code).await;
     }
@@ -104,7 +107,7 @@ async fn what_a_session_leaves_is_byte_for_byte_as_new() {
         let ended = session.execute(code, &<_>::default()).await;
         assert!(matches!(&ended, Ok(_) | Err(Error::Execution(_))), "{code}: {ended:?}");
         drop(session);
-        // Its own, and the one that was looked at.
+        // Its own, and the one that was made with it.
         assert_as_new(&executor, 2, &new, code).await;
     }
 }
@@ -127,6 +130,76 @@ async fn what_is_made_ahead_is_as_new_and_waits_for_programs_and_for_sessions() 
     }
     drop(session);
     assert_as_new(&executor, 4, &new, "x = 1").await;
+}
+
+/// What the first session of a process saves and restores is not to wait for memory.
+#[tokio::test]
+async fn the_first_session_has_two_made_ready() {
+    if !can_recycle() {
+        return;
+    }
+    let new = new_image().await;
+    let executor = builder().build(MinimalState::new).unwrap();
+    run(&executor, "x = 1").await;
+    assert_eq!(executor.idle_instances(), 0);
+    let session = executor.start(&ResourceLimits::default()).await.unwrap();
+    assert_eq!(executor.idle_instances(), 1);
+    let second = executor.start(&ResourceLimits::default()).await.unwrap();
+    // No more are made for those that follow.
+    let third = executor.start(&ResourceLimits::default()).await.unwrap();
+    assert_eq!(executor.idle_instances(), 0);
+    drop([session, second, third]);
+    assert_as_new(&executor, 3, &new, "").await;
+}
+
+/// The memory that all are compared with takes nobody's place.
+#[tokio::test]
+async fn an_engine_that_is_full_captures_and_uses_instances_again() {
+    for places in 1..3 {
+        let engine = PythonEngine::with_instances(places).unwrap();
+        let executor = builder().engine(engine).build(MinimalState::new).unwrap();
+        let limits = ResourceLimits::default();
+        let start = || executor.start(&limits);
+        let mut all = Vec::new();
+        for _ in 0..places {
+            all.push(start().await.unwrap());
+        }
+        assert!(matches!(start().await, Err(Error::Full { limit }) if limit == places));
+        let options = <_>::default();
+        all[0].execute("x = 'kept'", &options).await.unwrap();
+        let image = all[0].capture(&options).await.unwrap();
+        assert!(matches!(start().await, Err(Error::Full { limit }) if limit == places));
+        drop(all);
+        let mut copy = start().await.unwrap();
+        copy.assume(&image, false, &options).await.unwrap();
+        assert_eq!(copy.execute("print(x)", &options).await.unwrap().stdout, "kept\n");
+    }
+}
+
+/// Who shares an engine with as many others as it has places takes nobody's place, either.
+#[tokio::test]
+async fn each_of_many_executors_keeps_one_that_all_are_compared_with() {
+    let engine = PythonEngine::with_instances(2).unwrap();
+    let options = <_>::default();
+    let mut kept = Vec::new();
+    for number in 0..3 {
+        let builder = builder().engine(engine.clone()).with_idle_instances(0);
+        let executor = builder.build(MinimalState::new).unwrap();
+        let mut session = executor.start(&ResourceLimits::default()).await.unwrap();
+        let image = session.capture(&options).await;
+        if number < 2 {
+            image.unwrap();
+        } else {
+            assert!(matches!(image, Err(Error::Full { limit: 2 })), "{image:?}");
+        }
+        assert_eq!(session.execute("print(1)", &options).await.unwrap().stdout, "1\n");
+        drop(session);
+        kept.push(executor);
+    }
+    // Who goes leaves room.
+    kept.remove(0);
+    let mut session = kept[1].start(&ResourceLimits::default()).await.unwrap();
+    session.capture(&options).await.unwrap();
 }
 
 #[tokio::test]
@@ -209,7 +282,7 @@ async fn a_session_leaves_nothing_behind() {
         assert_eq!(next.execute(look, &<_>::default()).await.unwrap().stdout, "False False\n");
         others.push(next);
     }
-    // Its own, and the one that was looked at.
+    // Its own, and the one that was made with it.
     assert_eq!(others.len(), 2);
 }
 
@@ -252,9 +325,10 @@ async fn what_is_not_certainly_as_new_is_not_used_again() {
     assert!(matches!(stopped.run().await, Err(Error::Timeout(_))));
     assert!(executor.execute("import os\nos.abort()").run().await.is_err());
     let mut touched = executor.start(&ResourceLimits::default()).await.unwrap();
+    let waiting = executor.idle_instances();
     touched.store_mut();
     drop(touched);
-    assert_eq!(executor.idle_instances(), 0);
+    assert_eq!(executor.idle_instances(), waiting);
 }
 
 #[tokio::test]

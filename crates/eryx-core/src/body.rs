@@ -1,5 +1,6 @@
 use crate::bindings::Sandbox;
 use crate::bindings::exports::eryx::runtime::image::Places;
+use crate::engine::Place;
 use crate::image::{self, Piece};
 use crate::interpreter::{HOST_CALL_BYTES, Memory};
 use crate::limits::ResourceLimits;
@@ -27,6 +28,7 @@ pub(crate) struct Body<T: RuntimeView> {
     left_open: usize,
     /// Whether it has done what sessions do.
     pub(crate) is_rehearsed: bool,
+    _place: Place,
 }
 
 /// So many interpreters live in an instance at most.
@@ -41,6 +43,7 @@ impl<T: RuntimeView> Body<T> {
     pub(crate) async fn new(
         executor: &PythonExecutor<T>,
         linked: &Linked<T>,
+        place: Place,
         limits: &ResourceLimits,
         seed: Option<Seed>,
     ) -> Result<Self, Error> {
@@ -79,6 +82,7 @@ impl<T: RuntimeView> Body<T> {
             uses: 0,
             left_open: 0,
             is_rehearsed: false,
+            _place: place,
         };
         let list = body.memory().await.map_err(|error| linked.engine.refusal(error))?;
         image::exact(list.as_le_slice(&body.store));

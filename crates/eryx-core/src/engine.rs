@@ -1,5 +1,7 @@
 use crate::Error;
 use crate::ticker::{Ticker, Ticking};
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, PoolConcurrencyLimitError,
     PoolingAllocationConfig,
@@ -22,7 +24,12 @@ pub struct PythonEngine {
     engine: Engine,
     ticker: Ticker,
     instances: u32,
+    places: Arc<Semaphore>,
+    spares: Arc<Semaphore>,
 }
+
+/// A place for an instance, taken as long as this lives.
+pub(crate) type Place = OwnedSemaphorePermit;
 
 impl PythonEngine {
     /// How many interpreters can live at once in an engine, unless it is told
@@ -41,9 +48,9 @@ impl PythonEngine {
 
     /// As [`new`](Self::new), with places for so many interpreters, from 1 to
     /// 30,000. Each place takes 4 GiB of address space, of which there are 128
-    /// TiB on most machines, and no memory before it is used. A live one has some
-    /// 10 of the 65,530 mappings that Linux gives a process unless
-    /// `vm.max_map_count` is raised.
+    /// TiB on most machines, and no memory before it is used; as many more, up to 64, are
+    /// for what executors keep. A live interpreter has some 10 of the 65,530 mappings that
+    /// Linux gives a process unless `vm.max_map_count` is raised.
     ///
     /// # Errors
     /// As [`new`](Self::new); [`Error::Config`] for another number.
@@ -75,12 +82,29 @@ impl PythonEngine {
     fn with(config: &Config, instances: u32) -> Result<Self, Error> {
         let engine = Engine::new(config).map_err(Error::WasmEngine)?;
         let ticker = Ticker::start(&engine).map_err(|error| Error::WasmEngine(error.into()))?;
-        Ok(Self { engine, ticker, instances })
+        let places = |count| Arc::new(Semaphore::new(usize::try_from(count).unwrap_or_default()));
+        let (places, spares) = (places(instances), places(spares(instances)));
+        Ok(Self { engine, ticker, instances, places, spares })
     }
 
     /// How many interpreters can live in it at once.
     pub fn instances(&self) -> u32 {
         self.instances
+    }
+
+    /// Takes a place for an interpreter.
+    pub(crate) fn place(&self) -> Result<Place, Error> {
+        self.take(&self.places)
+    }
+
+    /// Takes a place for an instance that no interpreter lives in.
+    pub(crate) fn spare(&self) -> Result<Place, Error> {
+        self.take(&self.spares)
+    }
+
+    fn take(&self, places: &Arc<Semaphore>) -> Result<Place, Error> {
+        let place = Arc::clone(places).try_acquire_owned();
+        place.map_err(|_| Error::Full { limit: self.instances })
     }
 
     /// Why an interpreter could not be started.
@@ -124,7 +148,14 @@ fn config(instances: u32) -> Result<Config, Error> {
     Ok(config)
 }
 
+/// Places besides those for so many interpreters: each executor keeps a fresh instance that
+/// nobody lives in.
+fn spares(instances: u32) -> u32 {
+    instances.min(64)
+}
+
 fn pool(instances: u32) -> PoolingAllocationConfig {
+    let instances = instances + spares(instances);
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(instances)
         .total_memories(instances)

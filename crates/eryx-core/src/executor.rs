@@ -32,7 +32,7 @@ pub(crate) struct Inner<T: RuntimeView> {
     plain: Linked<T>,
     /// For runs whose fuel is counted; compiled when the first of them comes.
     metered: OnceLock<Linked<T>>,
-    /// What images are told as differences from; made for the first of them.
+    /// What others are made again, and what images are told as differences from.
     pub(crate) base: OnceLock<Base>,
     pub(crate) idle: Idle<T>,
     /// The data of those.
@@ -256,7 +256,8 @@ impl ExecutorBuilder {
 
     /// Shares an engine, and with it the clock and the places for interpreters;
     /// or takes one with more places: [`PythonEngine::with_instances`]. Runs that
-    /// count fuel have an engine beside it, with as many places.
+    /// count fuel have an engine beside it, with as many places. As many executors as it has
+    /// places, up to 64, can use instances again and capture images in it.
     pub fn engine(mut self, engine: PythonEngine) -> Self {
         self.engine = Some(engine);
         self
@@ -283,10 +284,10 @@ impl ExecutorBuilder {
         self
     }
 
-    /// Keeps so many instances that were used and made fresh again, or made
-    /// [ahead](PythonExecutor::warm_up), up to 2 MiB each, because that is several times
-    /// faster than a new one. With 0 each run and each session has an instance of its
-    /// own. 32.
+    /// Keeps so many instances that were used and made fresh again, or made ahead (two when
+    /// the first session starts, others by [`warm_up`](PythonExecutor::warm_up)), up to 2 MiB
+    /// each, because that is several times faster than a new one. With 0 each run and each
+    /// session has an instance of its own. 32.
     ///
     /// Fresh means that all memory is what it was; it costs some 20 µs and 4 KiB
     /// of copying for each page that was written, and once for each instance in which a

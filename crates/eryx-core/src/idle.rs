@@ -10,18 +10,30 @@ pub(crate) struct Idle<T: RuntimeView> {
     most: usize,
     /// Whether any has been offered: who runs one program needs none.
     offered: AtomicBool,
+    /// Whether any was asked for that lasts.
+    lasting: AtomicBool,
 }
 
 impl<T: RuntimeView> Idle<T> {
     /// Keeps so many at most.
     pub(crate) fn new(most: usize) -> Self {
-        Self { bodies: Mutex::default(), most, offered: AtomicBool::new(false) }
+        Self {
+            bodies: Mutex::default(),
+            most,
+            offered: AtomicBool::new(false),
+            lasting: AtomicBool::new(false),
+        }
     }
 
     /// Whether it is worth the work to make one fresh, which is less once one was looked at.
     pub(crate) fn wants(&self, is_looked_at: bool) -> bool {
         let is_second = self.offered.swap(true, Ordering::Relaxed);
         (is_second || is_looked_at) && !self.is_full()
+    }
+
+    /// Whether nobody has asked so before.
+    pub(crate) fn is_first_to_last(&self) -> bool {
+        !self.lasting.swap(true, Ordering::Relaxed)
     }
 
     pub(crate) fn is_full(&self) -> bool {

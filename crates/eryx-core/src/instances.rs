@@ -1,12 +1,16 @@
 //! Instances that wait for an interpreter.
 
 use crate::body::Body;
+use crate::engine::Place;
 use crate::image::{self, Base};
 use crate::seed::Seed;
 use crate::view::{RuntimeCtx, RuntimeView};
 use crate::{Error, PythonExecutor, ResourceLimits};
-use futures_util::FutureExt;
 use std::sync::Arc;
+
+/// So many are made ready for the first interpreter that lasts: one for it, and one for
+/// whoever goes on with what it saves.
+const FIRST: usize = 2;
 
 impl<T: RuntimeView> PythonExecutor<T> {
     /// How many instances wait, fresh, for who needs the next: see
@@ -20,11 +24,10 @@ impl<T: RuntimeView> PythonExecutor<T> {
     /// [fewer may wait](crate::ExecutorBuilder::with_idle_instances). One empty program is
     /// run.
     ///
-    /// For a process that is started before its first request. There the first session's
-    /// open and first run take a third of what they do otherwise, and the first save and
-    /// restore of its variables a quarter and less (`docs/FIGURES.md`). It takes some 25 ms,
-    /// most of them on a thread where tokio lets tasks block, and half a millisecond for
-    /// each instance; without it the second run in a process does most of that at its end.
+    /// For a process that is started before its first request: its first session opens and
+    /// runs in a sixth of the time then (`docs/FIGURES.md`). It takes some 5 ms for two.
+    /// Without it the first interpreter that lasts waits until there are two instances for
+    /// such, so that what is saved or restored first takes no longer than later.
     ///
     /// Must be called within a tokio runtime that has its timers enabled.
     ///
@@ -40,49 +43,43 @@ impl<T: RuntimeView> PythonExecutor<T> {
     /// # }
     /// ```
     pub async fn warm_up(&self, instances: usize) -> Result<(), Error> {
-        let executor = self.clone();
-        // The guest waits for nothing then.
-        let work = move || executor.make_idle(instances).now_or_never();
-        let made = tokio::task::spawn_blocking(work).await;
-        made.map_err(|error| Error::WasmEngine(error.into()))?.unwrap_or(Ok(()))?;
+        for lasting in [true, false] {
+            self.make_idle(instances, lasting).await?;
+        }
         self.execute("None").run().await.map(drop)
     }
 
-    async fn make_idle(&self, instances: usize) -> Result<(), Error> {
-        let base = self.base(false).await?;
-        for lasting in [true, false] {
-            while self.inner.idle.count(lasting) < instances && !self.inner.idle.is_full() {
-                let mut body = self.new_idle_body().await?;
-                if lasting && !image::rehearse(&mut body, base).await {
-                    break;
-                }
-                self.inner.idle.put(body);
+    /// Sees to it that so many wait, if they may.
+    async fn make_idle(&self, instances: usize, lasting: bool) -> Result<(), Error> {
+        let idle = &self.inner.idle;
+        while idle.count(lasting) < instances && !idle.is_full() {
+            let base = self.base().await?;
+            let mut body = self.new_idle_body(self.engine().place()?).await?;
+            if lasting && !image::rehearse(&mut body, base).await {
+                break;
             }
+            idle.put(body);
+            // Others may have their turn.
+            tokio::task::yield_now().await;
         }
         Ok(())
     }
 
-    /// The memory of a fresh interpreter. The one that is looked at for it is kept for
-    /// those that are to last.
-    pub(crate) async fn base(&self, lasting: bool) -> Result<&Base, Error> {
+    /// The memory of a fresh interpreter.
+    pub(crate) async fn base(&self) -> Result<&Base, Error> {
         if let Some(base) = self.inner.base.get() {
             return Ok(base);
         }
-        let mut body = self.new_idle_body().await?;
-        let base = Base::of(&mut body).await.map_err(Error::WasmEngine)?;
-        let base = self.inner.base.get_or_init(|| base);
-        let is_wanted = lasting && !self.inner.idle.is_full();
-        if is_wanted && image::rehearse(&mut body, base).await {
-            self.inner.idle.put(body);
-        }
-        Ok(base)
+        let body = self.new_idle_body(self.engine().spare()?).await?;
+        let base = Base::of(body).await.map_err(Error::WasmEngine)?;
+        Ok(self.inner.base.get_or_init(|| base))
     }
 
     /// A new instance, in which nobody lives.
-    async fn new_idle_body(&self) -> Result<Body<T>, Error> {
+    async fn new_idle_body(&self, place: Place) -> Result<Body<T>, Error> {
         let new_state = Arc::clone(&self.inner.idle_state);
         let nobodys = Self { inner: Arc::clone(&self.inner), new_state };
-        Body::new(&nobodys, self.plain(), &ResourceLimits::default(), None).await
+        Body::new(&nobodys, self.plain(), place, &ResourceLimits::default(), None).await
     }
 
     /// An instance for an interpreter that is to last, or for one program: one that waits for
@@ -94,14 +91,16 @@ impl<T: RuntimeView> PythonExecutor<T> {
         lasting: bool,
     ) -> Result<Body<T>, Error> {
         let idle = &self.inner.idle;
+        if lasting && idle.is_first_to_last() {
+            // If none can be had, who needs one is told. All that start would keep room for it.
+            let _ = Box::pin(self.make_idle(FIRST, true)).await;
+        }
         if let Some(body) = self.assigned(|| idle.take(lasting), limits, seed) {
             return Ok(body);
         }
-        match Body::new(self, self.plain(), limits, seed).await {
-            Err(Error::Full { limit }) => {
-                self.assigned(|| idle.take_any(), limits, seed).ok_or(Error::Full { limit })
-            }
-            made => made,
+        match self.engine().place() {
+            Ok(place) => Body::new(self, self.plain(), place, limits, seed).await,
+            Err(full) => self.assigned(|| idle.take_any(), limits, seed).ok_or(full),
         }
     }
 
@@ -129,7 +128,7 @@ impl<T: RuntimeView> PythonExecutor<T> {
         // What its user left there goes at once.
         let limits = ResourceLimits::default();
         body.assign((self.inner.idle_state)(RuntimeCtx::new(&limits, None)));
-        let Ok(base) = self.base(lasted).await else { return };
+        let Ok(base) = self.base().await else { return };
         let is_fresh = image::recycle(&mut body, base).await;
         if is_fresh && (!lasted || image::rehearse(&mut body, base).await) {
             self.inner.idle.put(body);

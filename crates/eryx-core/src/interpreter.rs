@@ -96,7 +96,8 @@ impl<T: RuntimeView> Interpreter<T> {
         limits.check()?;
         let metered = limits.fuel.is_some();
         let body = if metered {
-            Body::new(executor, executor.metered().await?, limits, seed).await?
+            let linked = executor.metered().await?;
+            Body::new(executor, linked, linked.engine.place()?, limits, seed).await?
         } else {
             executor.body(limits, seed, lasting).await?
         };
@@ -169,8 +170,7 @@ impl<T: RuntimeView> Interpreter<T> {
     /// Captures all of the interpreter. Of `options`, the limits hold.
     ///
     /// Costs some microseconds for each page that differs from a fresh
-    /// interpreter; the first time in a process some 10 ms more, in which there must
-    /// be a place for one more interpreter.
+    /// interpreter; the first time in a process half a millisecond more.
     ///
     /// # Errors
     /// As [`execute`](Self::execute).

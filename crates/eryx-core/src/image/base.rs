@@ -1,45 +1,40 @@
-use super::runs::push;
-use super::{PAGE, Piece, advice};
+#![expect(unsafe_code, reason = "the memory is borrowed from what is kept beside it")]
+
+use super::{PAGE, Piece};
 use crate::bindings::exports::eryx::runtime::image::Range as Place;
 use crate::body::Body;
 use crate::view::RuntimeView;
 use std::fmt;
 use std::ops::Range;
+use std::sync::Mutex;
 
-/// The memory of a fresh interpreter.
+/// The memory of a fresh interpreter: of one that nobody uses, read where it is. What the
+/// runtime's file holds of it takes no memory so, and what is never asked for costs
+/// nothing.
 pub(crate) struct Base {
-    memory: Vec<u8>,
-    /// Runs of its pages that are all zero.
-    zeros: Vec<Range<usize>>,
+    /// Of the instance below.
+    memory: &'static [u8],
     /// Pages that mean nothing between two calls.
     transit: Range<usize>,
     /// Pages of the WASI adapter, which belong to its instance.
     adapter: Range<usize>,
+    /// Is never entered again. The lock is nobody's: with it threads can share the rest.
+    _instance: Mutex<Box<dyn Send>>,
 }
 
 impl Base {
     /// The memory of an interpreter that has just started.
-    pub(crate) async fn of<T: RuntimeView>(body: &mut Body<T>) -> wasmtime::Result<Self> {
+    pub(crate) async fn of<T: RuntimeView>(mut body: Body<T>) -> wasmtime::Result<Self> {
         let list = body.memory().await?;
-        let whole = list.as_le_slice(&body.store);
-        advice::fetch(whole);
-        // Of the copy, what is never written to takes no memory: half of it is zeros.
-        let mut memory = vec![0; whole.len()];
-        let mut zeros = Vec::new();
-        for (number, (copy, page)) in memory.chunks_mut(PAGE).zip(whole.chunks(PAGE)).enumerate() {
-            if page == [0; PAGE] {
-                push(&mut zeros, number..number + 1);
-            } else {
-                copy.copy_from_slice(page);
-            }
-        }
-        // Nothing is to be there that the interpreter has not touched.
-        advice::forget(whole);
+        let memory: *const [u8] = list.as_le_slice(&body.store);
         Ok(Self {
-            memory,
-            zeros,
+            // SAFETY: the instance is kept as long as this, and moving it moves no memory.
+            // Nobody can enter it any more, so that nothing is written and nothing grows.
+            // The borrow is handed out for no longer than one of this.
+            memory: unsafe { &*memory },
             transit: pages(body.places.transit)?,
             adapter: pages(body.places.adapter)?,
+            _instance: Mutex::new(Box::new(body)),
         })
     }
 
@@ -50,15 +45,14 @@ impl Base {
 
     /// What of it lies in this page. Beyond its end a fresh memory is zero.
     pub(crate) fn page(&self, number: usize) -> &[u8] {
-        let start = number * PAGE;
-        self.memory.get(start..start + PAGE).unwrap_or_default()
+        self.pages(&(number..number + 1)).unwrap_or_default()
     }
 
     /// Whether these pages are zero in a fresh memory.
     pub(crate) fn is_zero(&self, run: &Range<usize>) -> bool {
-        let before = self.zeros.partition_point(|zeros| zeros.start <= run.start);
-        let zeros = before.checked_sub(1).and_then(|index| self.zeros.get(index));
-        run.start >= self.size() / PAGE || zeros.is_some_and(|zeros| zeros.end >= run.end)
+        let end = run.end.min(self.size() / PAGE);
+        let known = self.pages(&(run.start.min(end)..end)).unwrap_or_default();
+        known.chunks(PAGE).all(|page| page == [0; PAGE])
     }
 
     /// These pages of it, without those in transit.
@@ -78,9 +72,12 @@ impl Base {
     }
 
     fn piece(&self, pages: &Range<usize>) -> Option<Piece<'_>> {
-        let address = pages.start * PAGE;
-        let bytes = self.memory.get(address..pages.end * PAGE)?;
-        Some(Piece { address: u32::try_from(address).ok()?, bytes })
+        let address = u32::try_from(pages.start * PAGE).ok()?;
+        Some(Piece { address, bytes: self.pages(pages)? })
+    }
+
+    fn pages(&self, pages: &Range<usize>) -> Option<&[u8]> {
+        self.memory.get(pages.start * PAGE..pages.end * PAGE)
     }
 
     /// Whether what lies in this page is of no use to another instance.

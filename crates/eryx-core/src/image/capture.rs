@@ -12,7 +12,7 @@ pub(crate) async fn capture<T: RuntimeView>(
 ) -> Result<Image, Error> {
     let executor = interpreter.executor().clone();
     let runtime = executor.runtime_id();
-    let base = executor.base(true).await?;
+    let base = executor.base().await?;
     let ended = enter(interpreter, options, async |body| {
         body.sandbox.eryx_runtime_image().call_prepare(&mut body.store).await?;
         let list = body.memory().await?;

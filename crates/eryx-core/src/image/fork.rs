@@ -20,7 +20,7 @@ pub(crate) async fn fork<T: RuntimeView>(
     if executor.runtime_id() != copy.executor().runtime_id() {
         return Err(Error::Snapshot(SnapshotError::Runtime));
     }
-    let base = executor.base(true).await?;
+    let base = executor.base().await?;
     let ended = enter(original, options, async |body| {
         body.sandbox.eryx_runtime_image().call_prepare(&mut body.store).await?;
         body.memory().await

@@ -24,7 +24,7 @@ pub(crate) async fn put<T: RuntimeView>(
         return Err(Error::Snapshot(too_large));
     }
     let executor = interpreter.executor().clone();
-    let base = executor.base(true).await?;
+    let base = executor.base().await?;
     let (known, whole) = whole(image, base);
     let mut pieces = pieces(image.pages.get(..known).unwrap_or_default(), &whole)?;
     let beyond = image.content.get(known * PAGE..).unwrap_or_default();
