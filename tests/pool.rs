@@ -1,7 +1,7 @@
 //! Sessions that are started before they are asked for.
 
 use crate::support::sandbox;
-use eryx::{Error, PoolOptions, SandboxPool};
+use eryx::{Error, PoolOptions, Sandbox, SandboxPool};
 use std::time::Duration;
 
 #[tokio::test]
@@ -26,6 +26,26 @@ async fn warming_up_changes_nothing() {
     session.lock().unwrap().warm_up().await.unwrap();
     assert_eq!(session.execute(look).await.unwrap().stdout, before);
     assert_eq!(session.lock().unwrap().execution_count(), 3);
+}
+
+/// None of the places is kept for anything but sessions.
+#[tokio::test]
+async fn all_places_of_an_engine_can_be_ready() {
+    for places in 1..4 {
+        let sandbox = Sandbox::embedded().instances(places).build().unwrap();
+        let count = usize::try_from(places).unwrap();
+        let pool = SandboxPool::new(sandbox, PoolOptions::default().with_ready(count));
+        pool.fill().await.unwrap();
+        let mut taken = Vec::new();
+        for _ in 0..places {
+            let session = pool.try_acquire().unwrap();
+            let state = session.snapshot_state().await.unwrap();
+            session.restore_state(&state).await.unwrap();
+            assert_eq!(session.execute("print(1)").await.unwrap().stdout, "1\n");
+            taken.push(session);
+        }
+        assert!(matches!(pool.acquire().await, Err(Error::Full { limit }) if limit == places));
+    }
 }
 
 #[tokio::test]
