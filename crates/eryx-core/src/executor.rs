@@ -14,6 +14,7 @@ use crate::{Error, MinimalState, ResourceLimits, RuntimeSource};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use tokio::sync::OnceCell;
 use wasmtime::component::{InstancePre, Linker};
 
 /// A loaded runtime, ready to run programs. Cheap to clone.
@@ -33,7 +34,7 @@ pub(crate) struct Inner<T: RuntimeView> {
     /// For runs whose fuel is counted; compiled when the first of them comes.
     metered: OnceLock<Linked<T>>,
     /// What others are made again, and what images are told as differences from.
-    pub(crate) base: OnceLock<Base>,
+    pub(crate) base: OnceCell<Base>,
     pub(crate) idle: Idle<T>,
     /// The data of those.
     pub(crate) idle_state: NewState<T>,
@@ -345,7 +346,7 @@ impl ExecutorBuilder {
         let inner = Inner {
             plain,
             metered: OnceLock::new(),
-            base: OnceLock::new(),
+            base: OnceCell::new(),
             idle: Idle::new(self.idle),
             idle_state: Arc::clone(&new_state),
             compiling: Arc::default(),

@@ -67,12 +67,11 @@ impl<T: RuntimeView> PythonExecutor<T> {
 
     /// The memory of a fresh interpreter.
     pub(crate) async fn base(&self) -> Result<&Base, Error> {
-        if let Some(base) = self.inner.base.get() {
-            return Ok(base);
-        }
-        let body = self.new_idle_body(self.engine().spare()?).await?;
-        let base = Base::of(body).await.map_err(Error::WasmEngine)?;
-        Ok(self.inner.base.get_or_init(|| base))
+        let begin = async || {
+            let body = self.new_idle_body(self.engine().spare()?).await?;
+            Base::of(body).await.map_err(Error::WasmEngine)
+        };
+        self.inner.base.get_or_try_init(begin).await
     }
 
     /// A new instance, in which nobody lives.
