@@ -21,8 +21,8 @@ impl<T: RuntimeView> PythonExecutor<T> {
 
     /// Does ahead what the first interpreters of a process would wait for: afterwards there
     /// are instances for so many programs, and for as many interpreters that last, unless
-    /// [fewer may wait](crate::ExecutorBuilder::with_idle_instances). One empty program is
-    /// run.
+    /// [fewer may wait](crate::ExecutorBuilder::with_idle_instances). If any had to be made,
+    /// an empty program is run.
     ///
     /// For a process that is started before its first request: its first session opens and
     /// runs in a sixth of the time then (`docs/FIGURES.md`). It takes some 5 ms for two.
@@ -43,15 +43,20 @@ impl<T: RuntimeView> PythonExecutor<T> {
     /// # }
     /// ```
     pub async fn warm_up(&self, instances: usize) -> Result<(), Error> {
+        let mut made = 0;
         for lasting in [true, false] {
-            self.make_idle(instances, lasting).await?;
+            made += self.make_idle(instances, lasting).await?;
         }
-        self.execute("None").run().await.map(drop)
+        if made > 0 {
+            self.execute("None").run().await?;
+        }
+        Ok(())
     }
 
-    /// Sees to it that so many wait, if they may.
-    async fn make_idle(&self, instances: usize, lasting: bool) -> Result<(), Error> {
+    /// Sees to it that so many wait, if they may; how many were made for that.
+    async fn make_idle(&self, instances: usize, lasting: bool) -> Result<usize, Error> {
         let idle = &self.inner.idle;
+        let mut made = 0;
         while idle.count(lasting) < instances && !idle.is_full() {
             let base = self.base().await?;
             let mut body = self.new_idle_body(self.engine().place()?).await?;
@@ -59,10 +64,11 @@ impl<T: RuntimeView> PythonExecutor<T> {
                 break;
             }
             idle.put(body);
+            made += 1;
             // Others may have their turn.
             tokio::task::yield_now().await;
         }
-        Ok(())
+        Ok(made)
     }
 
     /// The memory of a fresh interpreter.
