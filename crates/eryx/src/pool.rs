@@ -9,8 +9,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Sessions that are started before somebody asks for one.
 ///
-/// Taking one costs microseconds while some are ready, and nothing that it does for the
-/// first time takes much longer than later; starting the next goes on in the background. At most so many are in use at once as the pool allows, and
+/// Taking one costs microseconds while some are ready; starting the next goes on
+/// in the background. At most so many are in use at once as the pool allows, and
 /// who waits is served in turn. A session that comes back is ended: nobody else
 /// ever sees it. Clones are the same pool.
 ///
@@ -222,9 +222,6 @@ impl Inner {
     }
 
     async fn start_one(&self) -> Result<(), Error> {
-        // In an instance that has saved and restored before. With no place for one it is
-        // started all the same.
-        let _ = self.sandbox.warm_up(1).await;
         let session = self.sandbox.session().await?;
         session.lock()?.warm_up().await?;
         self.ready().push_back(session);
