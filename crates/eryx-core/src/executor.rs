@@ -33,7 +33,7 @@ pub(crate) struct Inner<T: RuntimeView> {
     plain: Linked<T>,
     /// For runs whose fuel is counted; compiled when the first of them comes.
     metered: OnceLock<Linked<T>>,
-    /// What others are made again, and what images are told as differences from.
+    /// What used instances are made again, and what images are told as differences from.
     pub(crate) base: OnceCell<Base>,
     pub(crate) idle: Idle<T>,
     /// The data of those.

@@ -25,10 +25,11 @@ impl<T: RuntimeView> Idle<T> {
         }
     }
 
-    /// Whether it is worth the work to make one fresh, which is less once one was looked at.
-    pub(crate) fn wants(&self, is_looked_at: bool) -> bool {
+    /// Whether it is worth the work to make one fresh, which is less once there is one to
+    /// compare with.
+    pub(crate) fn wants(&self, has_base: bool) -> bool {
         let is_second = self.offered.swap(true, Ordering::Relaxed);
-        (is_second || is_looked_at) && !self.is_full()
+        (is_second || has_base) && !self.is_full()
     }
 
     /// Whether nobody has asked so before.

@@ -126,8 +126,8 @@ impl<T: RuntimeView> PythonExecutor<T> {
     /// Makes an instance that nobody needs any more fresh, or drops it. Its interpreter
     /// may have lasted longer than one run.
     pub(crate) async fn recycle(&self, mut body: Body<T>, lasted: bool) {
-        let is_looked_at = self.inner.base.get().is_some();
-        if !body.wear() || !self.inner.idle.wants(is_looked_at) {
+        let has_base = self.inner.base.get().is_some();
+        if !body.wear() || !self.inner.idle.wants(has_base) {
             return;
         }
         // What its user left there goes at once.
